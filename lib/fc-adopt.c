@@ -1,0 +1,155 @@
+/* Carrying on in the ring that a dead or finished writer left.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fc-writer.h"
+
+static bool
+agrees (const fc_ring_file_t *ring, const fc_writer_options_t *options)
+{
+  const fc_ring_header_t *h = &ring->header;
+  uint64_t format_size
+      = atomic_load_explicit (&h->format_size, memory_order_relaxed);
+  uint32_t observers = options->observers || options->access != options->trust;
+  bool same = false;
+  char *format;
+
+  if (h->frame_size != options->frame_size
+      || h->ring_depth != options->ring_depth
+      || h->max_consumers != options->max_consumers
+      || h->leases != options->leases
+      || h->writer_cells != options->writer_cells
+      || h->access != (uint32_t) options->access
+      || h->trust != (uint32_t) options->trust || h->observers != observers)
+    return false;
+  if (format_size == 0)
+    return options->format_size <= (h->reserved ? h->format_capacity : 0);
+  if (format_size != options->format_size)
+    return false;
+  format = malloc ((size_t) format_size);
+  if (format != NULL
+      && fc_pread (ring->fd, format, (size_t) format_size, h->format_offset,
+                   ring->path)
+             == 0)
+    same = memcmp (format, options->format, (size_t) format_size) == 0;
+  free (format);
+  return same;
+}
+
+/* Take the history over: false where the map can not have been written by a
+ * writer that kept the rules. */
+static bool
+adopt_history (fc_generation_t *gen)
+{
+  uint32_t depth = gen->geo.ring_depth;
+  uint64_t first = gen->header->first_seq;
+  uint64_t have, oldest;
+
+  gen->head = atomic_load_explicit (&gen->words->head, memory_order_acquire);
+  if (gen->head < first)
+    return false;
+  have = gen->head - first;
+  oldest = gen->head - (have < depth ? have : depth);
+  for (uint64_t seq = gen->head; seq < oldest + depth; seq++)
+    {
+      /* Places without a frame, or whose frame the dead writer was replacing
+       * by one that never counted. */
+      uint64_t word
+          = atomic_load_explicit (&gen->map[seq % depth], memory_order_relaxed);
+
+      if (word != FC_MAP_NONE && !FC_MAP_IS (word, gen->head))
+        return false;
+      atomic_store_explicit (&gen->map[seq % depth], FC_MAP_NONE,
+                             memory_order_seq_cst);
+    }
+  for (uint64_t seq = oldest; seq < gen->head; seq++)
+    {
+      uint32_t i = (uint32_t) (seq % depth);
+      uint64_t word = atomic_load_explicit (&gen->map[i], memory_order_relaxed);
+      uint32_t cell = FC_MAP_CELL (word);
+
+      if (word == FC_MAP_NONE)
+        continue;
+      if (seq + depth == gen->head && FC_MAP_IS (word, gen->head))
+        {
+          atomic_store_explicit (&gen->map[i], FC_MAP_NONE,
+                                 memory_order_seq_cst);
+          continue;
+        }
+      if (!FC_MAP_IS (word, seq) || cell >= gen->cells
+          || (gen->marks[cell / 64] >> (cell % 64) & 1) != 0)
+        return false;
+      gen->marks[cell / 64] |= UINT64_C (1) << (cell % 64);
+      gen->place[i] = (uint16_t) cell;
+    }
+  /* All others are free once nobody leases them. */
+  for (uint32_t cell = gen->cells; cell > 0; cell--)
+    if ((gen->marks[(cell - 1) / 64] >> ((cell - 1) % 64) & 1) == 0)
+      gen->retired[gen->n_retired++] = (uint16_t) (cell - 1);
+  return true;
+}
+
+static void
+adopt_key_seq (fc_generation_t *gen)
+{
+  uint32_t depth = gen->geo.ring_depth;
+  uint16_t cell = gen->place[(gen->head + depth - 1) % depth];
+
+  if (cell != FC_NO_CELL && gen->headers[cell].key_seq < gen->head)
+    gen->key_seq = gen->headers[cell].key_seq;
+}
+
+static int
+adopt (fc_generation_t *gen, const fc_ring_file_t *ring,
+       const fc_writer_options_t *options)
+{
+  uint64_t cells = ((uint64_t) ring->st.st_size - gen->geo.cells_offset)
+                   / gen->geo.cell_stride;
+  uint32_t state
+      = atomic_load_explicit (&gen->words->state, memory_order_relaxed);
+
+  if (state > FC_STATE_EOS || cells < gen->geo.cells_initial)
+    return 0;
+  gen->cells = cells > gen->geo.cells_planned ? gen->geo.cells_planned
+                                              : (uint32_t) cells;
+  gen->populated = 0;
+  if (!adopt_history (gen))
+    return 0;
+  adopt_key_seq (gen);
+  gen->epoch = atomic_load_explicit (&gen->words->epoch, memory_order_relaxed);
+  gen->sticky
+      = atomic_load_explicit (&gen->words->sticky, memory_order_relaxed);
+  if (atomic_load_explicit (&gen->header->format_size, memory_order_relaxed)
+          == 0
+      && options->format_size > 0)
+    {
+      memcpy (gen->base + gen->geo.format_offset, options->format,
+              options->format_size);
+      /* fc_generation_adopt:A, pairs with fc_consumer_format:A. */
+      atomic_store_explicit (&gen->header->format_size, options->format_size,
+                             memory_order_release);
+    }
+  return 1;
+}
+
+int
+fc_generation_adopt (fc_generation_t **result, const fc_ring_file_t *ring,
+                     const fc_dir_t *dir, const char *slot,
+                     const fc_writer_options_t *options)
+{
+  fc_generation_t *gen;
+
+  if (!agrees (ring, options)
+      || fc_generation_inherit (&gen, ring, dir, slot) < 0)
+    return 0;
+  if (!gen->foreign && adopt (gen, ring, options) == 1)
+    {
+      *result = gen;
+      return 1;
+    }
+  fc_generation_unref (gen);
+  return 0;
+}

@@ -1,0 +1,387 @@
+/* The public writer, frame by frame.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "fc-writer.h"
+
+/* Beyond this many waiting consumers the housekeeper posts. */
+#define POSTS_IN_COMMIT 4
+#define FRAME_FLAGS                                                            \
+  (FC_FRAME_KEY | FC_FRAME_DELTA | FC_FRAME_HEADER | FC_FRAME_GAP              \
+   | FC_FRAME_DISCONT)
+
+static bool
+has_hold (const fc_frame_t *frame)
+{
+  return frame->hold[0] != NULL;
+}
+
+static uint32_t
+hold_cell (const fc_frame_t *frame)
+{
+  return (uint32_t) (uintptr_t) frame->hold[1];
+}
+
+static void
+take_hold (fc_writer_t *writer, fc_frame_t *frame, fc_generation_t *gen,
+           uint32_t cell)
+{
+  frame->hold[0] = gen;
+  frame->hold[1] = (void *) (uintptr_t) cell;
+  gen->refs++;
+  writer->refs++;
+  gen->out++;
+  atomic_store_explicit (&gen->words->cells_out, gen->out,
+                         memory_order_relaxed);
+}
+
+static void
+end_hold (fc_writer_t *writer, fc_frame_t *frame)
+{
+  fc_generation_t *gen = frame->hold[0];
+
+  gen->out--;
+  atomic_store_explicit (&gen->words->cells_out, gen->out,
+                         memory_order_relaxed);
+  fc_generation_unref (gen);
+  writer->refs--;
+  frame->hold[0] = NULL;
+}
+
+static int
+acquire_locked (fc_writer_t *writer, fc_frame_t *frame)
+{
+  fc_generation_t *gen = writer->gen;
+  int cell;
+
+  if (writer->removed || writer->closed)
+    return fc_say_removed (writer);
+  if (writer->suspended)
+    return fc_fail (FC_REPLACED,
+                    "slot %s has no ring: there was no memory for its new "
+                    "generation",
+                    writer->slot);
+  if (gen->out >= gen->geo.writer_cells)
+    return fc_fail (-EAGAIN,
+                    "%s: all %u writer cells are acquired or held; raise "
+                    "writer_cells, or copy",
+                    gen->path, gen->geo.writer_cells);
+  cell = fc_cells_get (gen);
+  if (fc_cells_low (gen))
+    fc_housekeeper_ask (writer, FC_WORK_SPARE);
+  if (cell < 0)
+    return cell;
+  take_hold (writer, frame, gen, (uint32_t) cell);
+  frame->data = fc_cell_data (gen, (uint32_t) cell);
+  frame->capacity = (size_t) gen->geo.frame_size;
+  frame->generation = gen->header->generation;
+  return 0;
+}
+
+int
+fc_writer_acquire (fc_writer_t *writer, fc_frame_t *frame)
+{
+  int r = fc_check_struct ("fc_frame_t", frame->struct_size, sizeof *frame);
+
+  if (r < 0)
+    return r;
+  frame->hold[0] = NULL;
+  pthread_mutex_lock (&writer->mutex);
+  r = acquire_locked (writer, frame);
+  pthread_mutex_unlock (&writer->mutex);
+  return r;
+}
+
+static void
+abandon_locked (fc_writer_t *writer, fc_frame_t *frame)
+{
+  fc_cells_put (frame->hold[0], hold_cell (frame));
+  end_hold (writer, frame);
+}
+
+static void
+unlock (fc_writer_t *writer)
+{
+  bool last = writer->refs == 0;
+
+  pthread_mutex_unlock (&writer->mutex);
+  if (last)
+    fc_writer_free (writer);
+}
+
+void
+fc_writer_abandon (fc_writer_t *writer, fc_frame_t *frame)
+{
+  if (!has_hold (frame))
+    return;
+  pthread_mutex_lock (&writer->mutex);
+  abandon_locked (writer, frame);
+  unlock (writer);
+}
+
+void
+fc_writer_unhold (fc_writer_t *writer, fc_frame_t *frame)
+{
+  fc_generation_t *gen = frame->hold[0];
+  uint32_t cell = hold_cell (frame);
+
+  if (!has_hold (frame))
+    return;
+  pthread_mutex_lock (&writer->mutex);
+  /* The cell is in the map or on the retired list, and is found there. */
+  gen->held[cell / 64] &= ~(UINT64_C (1) << (cell % 64));
+  end_hold (writer, frame);
+  unlock (writer);
+}
+
+static int
+check_frame (const fc_generation_t *gen, const fc_frame_t *frame)
+{
+  const fc_info_t *info = &frame->info;
+  int r = fc_check_struct ("fc_info_t", info->struct_size, sizeof *info);
+
+  if (r < 0)
+    return r;
+  if ((info->flags & ~(uint32_t) FRAME_FLAGS) != 0)
+    return fc_fail (-EINVAL, "frame flags 0x%x: only 0x%x are a writer's",
+                    info->flags, FRAME_FLAGS);
+  if ((info->flags & FC_FRAME_GAP) != 0 && frame->size > 0)
+    return fc_fail (-EINVAL, "a gap has no bytes, this one has %zu",
+                    frame->size);
+  if (frame->size > gen->geo.frame_size)
+    return fc_fail (-EMSGSIZE,
+                    "the frame has %zu bytes, those of %s at most %llu; open "
+                    "or renew the slot with a larger frame size",
+                    frame->size, gen->path,
+                    (unsigned long long) gen->geo.frame_size);
+  if (info->meta_size > FC_META_MAX)
+    return fc_fail (-EMSGSIZE,
+                    "the frame's metadata has %u bytes; the limit is %u",
+                    info->meta_size, FC_META_MAX);
+  if (info->meta_size > 0 && info->meta == NULL)
+    return fc_fail (-EINVAL, "meta_size is %u, but meta is NULL",
+                    info->meta_size);
+  return 0;
+}
+
+static void
+wake_consumers (fc_writer_t *writer, fc_generation_t *gen)
+{
+  uint32_t work = 0;
+
+  if (!fc_table_post_waiting (&gen->table, POSTS_IN_COMMIT))
+    work |= FC_WORK_POST;
+  if (gen->header->observers)
+    work |= FC_WORK_OBSERVE;
+  if (work != 0)
+    fc_housekeeper_ask (writer, work);
+}
+
+static void
+publish_locked (fc_writer_t *writer, fc_frame_t *frame, uint32_t cell)
+{
+  fc_generation_t *gen = writer->gen;
+
+  if (gen->finished)
+    fc_generation_set_live (
+        gen, atomic_load_explicit (&writer->latency_ns, memory_order_relaxed));
+  fc_cells_publish (gen, cell, frame);
+  writer->frames++;
+  writer->bytes += frame->size;
+  wake_consumers (writer, gen);
+}
+
+/* FRAME's cell is one of an older generation: what is in it goes to a cell of
+ * the one that is live. */
+static int
+commit_copy_locked (fc_writer_t *writer, fc_frame_t *frame)
+{
+  fc_frame_t copy = *frame;
+  uint32_t cell;
+  int r = acquire_locked (writer, &copy);
+
+  if (r < 0)
+    return r;
+  if (frame->size > 0)
+    memcpy (copy.data, frame->data, frame->size);
+  cell = hold_cell (&copy);
+  end_hold (writer, &copy);
+  publish_locked (writer, &copy, cell);
+  writer->copied++;
+  frame->seq = copy.seq;
+  return 0;
+}
+
+static int
+commit_locked (fc_writer_t *writer, fc_frame_t *frame, bool hold)
+{
+  fc_generation_t *gen = frame->hold[0];
+  uint32_t cell = hold_cell (frame);
+  int r = check_frame (writer->gen, frame);
+
+  if (r == 0 && (writer->removed || writer->closed))
+    r = fc_say_removed (writer);
+  if (r == 0 && gen != writer->gen)
+    {
+      r = commit_copy_locked (writer, frame);
+      if (r == 0 && hold)
+        {
+          /* Out of use, but upstream still reads it: on the retired list it
+           * waits for the end of the hold. */
+          gen->held[cell / 64] |= UINT64_C (1) << (cell % 64);
+          gen->retired[gen->n_retired++] = (uint16_t) cell;
+          return 0;
+        }
+    }
+  else if (r == 0)
+    {
+      publish_locked (writer, frame, cell);
+      if (hold)
+        gen->held[cell / 64] |= UINT64_C (1) << (cell % 64);
+      else
+        end_hold (writer, frame);
+      return 0;
+    }
+  abandon_locked (writer, frame);
+  return r;
+}
+
+static int
+commit (fc_writer_t *writer, fc_frame_t *frame, bool hold)
+{
+  int r;
+
+  if (!has_hold (frame))
+    return fc_fail (-EINVAL, "the frame was not acquired, or was committed "
+                             "already");
+  pthread_mutex_lock (&writer->mutex);
+  r = commit_locked (writer, frame, hold);
+  unlock (writer);
+  return r;
+}
+
+int
+fc_writer_commit (fc_writer_t *writer, fc_frame_t *frame)
+{
+  return commit (writer, frame, false);
+}
+
+int
+fc_writer_commit_hold (fc_writer_t *writer, fc_frame_t *frame)
+{
+  return commit (writer, frame, true);
+}
+
+int
+fc_writer_write (fc_writer_t *writer, const void *data, size_t size,
+                 const fc_info_t *info, uint64_t *seq)
+{
+  fc_frame_t frame = FC_FRAME_INIT;
+  int r = fc_writer_acquire (writer, &frame);
+
+  if (r < 0)
+    {
+      pthread_mutex_lock (&writer->mutex);
+      if (r == -EAGAIN && writer->gen->out >= writer->gen->geo.writer_cells)
+        writer->dropped++;
+      pthread_mutex_unlock (&writer->mutex);
+      return r;
+    }
+  if (info != NULL)
+    frame.info = *info;
+  frame.size = size;
+  if (size > 0 && size <= frame.capacity)
+    memcpy (frame.data, data, size);
+  r = fc_writer_commit (writer, &frame);
+  if (r < 0)
+    return r;
+  pthread_mutex_lock (&writer->mutex);
+  writer->copied++;
+  pthread_mutex_unlock (&writer->mutex);
+  if (seq != NULL)
+    *seq = frame.seq;
+  return 0;
+}
+
+int
+fc_writer_finish (fc_writer_t *writer)
+{
+  int r = 0;
+
+  pthread_mutex_lock (&writer->mutex);
+  if (writer->removed)
+    r = fc_say_removed (writer);
+  else if (!writer->gen->finished)
+    {
+      writer->gen->finished = true;
+      fc_generation_set_state (writer->gen, FC_STATE_EOS);
+    }
+  pthread_mutex_unlock (&writer->mutex);
+  return r;
+}
+
+int
+fc_writer_set_sticky (fc_writer_t *writer, const void *data, size_t size)
+{
+  if (size > FC_STICKY_MAX)
+    return fc_fail (-EMSGSIZE,
+                    "the sticky block has %zu bytes; the limit is %u", size,
+                    FC_STICKY_MAX);
+  pthread_mutex_lock (&writer->mutex);
+  fc_generation_write_sticky (writer->gen, data, size);
+  pthread_mutex_unlock (&writer->mutex);
+  return 0;
+}
+
+void
+fc_writer_set_latency (fc_writer_t *writer, uint64_t latency_ns)
+{
+  pthread_mutex_lock (&writer->mutex);
+  atomic_store_explicit (&writer->latency_ns, latency_ns, memory_order_relaxed);
+  atomic_store_explicit (&writer->gen->words->latency_ns, latency_ns,
+                         memory_order_relaxed);
+  pthread_mutex_unlock (&writer->mutex);
+}
+
+int
+fc_writer_key_frame_requested (fc_writer_t *writer)
+{
+  unsigned requests;
+
+  pthread_mutex_lock (&writer->mutex);
+  requests = fc_table_take_requests (&writer->gen->table);
+  pthread_mutex_unlock (&writer->mutex);
+  return requests > 0;
+}
+
+int
+fc_writer_stats (fc_writer_t *writer, fc_writer_stats_t *stats)
+{
+  fc_generation_t *gen;
+  int r = fc_check_struct ("fc_writer_stats_t", stats->struct_size,
+                           sizeof *stats);
+
+  if (r < 0)
+    return r;
+  pthread_mutex_lock (&writer->mutex);
+  gen = writer->gen;
+  fc_cells_collect (gen);
+  stats->generation = gen->header->generation;
+  stats->epoch = gen->epoch;
+  stats->consumers = fc_table_count (&gen->table);
+  stats->head = gen->head;
+  stats->frames = writer->frames;
+  stats->bytes = writer->bytes;
+  stats->copied = writer->copied;
+  stats->history_shortened = writer->shortened + fc_generation_shortened (gen);
+  stats->dropped = writer->dropped + fc_generation_dropped (gen);
+  stats->cells = gen->cells;
+  stats->cells_out = gen->out;
+  stats->cells_leased = gen->n_retired;
+  stats->bytes_allocated
+      = fc_cell_offset (&gen->geo, gen->cells) + gen->geo.table_size;
+  pthread_mutex_unlock (&writer->mutex);
+  return 0;
+}

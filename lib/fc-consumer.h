@@ -1,0 +1,125 @@
+/* The consumer's side: attachments, waiting, reading.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef FC_CONSUMER_H
+#define FC_CONSUMER_H
+
+#include "fc-private.h"
+
+/* One ring as a consumer has it: an entry in its table and a read-only
+ * mapping, or, for an observer, its descriptor alone. Lives until the
+ * consumer has left it and the last lease on it is back. */
+typedef struct
+{
+  _Atomic uint32_t refs;
+  bool observing;
+  int fd;
+  fc_ring_header_t header; /* as it was when opened, checked */
+  fc_geometry_t geo;
+  uint64_t size; /* of the file, as far as known */
+  char path[FC_PATH_MAX];
+  char *format; /* fc_consumer_format (); NULL before it was asked for */
+
+  const uint8_t *base;     /* NULL for an observer */
+  const fc_words_t *words; /* never dereferenced by an observer, which
+                              has them mapped for FUTEX_WAIT alone */
+  const _Atomic uint64_t *map;
+  const fc_cell_header_t *headers;
+  fc_table_t table;
+  fc_entry_t *entry;
+  uint32_t entry_number;
+  _Atomic uint8_t *busy; /* [leases]: the lease is in use */
+} fc_attachment_t;
+
+struct fc_consumer
+{
+  _Atomic uint32_t refs; /* the handle, and each lease */
+  _Atomic (fc_attachment_t *) att;
+  _Atomic uint32_t leases_out;
+
+  uint64_t lineage; /* of the count that cursor is in; 0: none yet */
+  uint64_t cursor;
+  uint64_t first;
+  uint64_t delivered;
+  uint64_t dropped;
+  uint64_t laps;
+  uint64_t total_delivered;
+  uint64_t total_dropped;
+  uint64_t unreported; /* dropped since the last frame that was delivered */
+  uint32_t epoch;      /* of that frame; 0: none yet */
+  uint32_t generation;
+  uint64_t alive_at; /* when the writer was last seen alive, or looked for */
+  uint64_t frame_at; /* when a wait first followed a delivered frame, */
+  uint64_t alive_delivered; /* the one that made delivered this */
+
+  _Atomic uint32_t interrupted; /* a futex word too */
+  _Atomic uint32_t interrupters;
+  int event_fd; /* readable while interrupted */
+
+  char slot[FC_NAME_MAX + 1];
+  char *dir; /* NULL: the usual ones */
+  char name[FC_CONSUMER_NAME];
+  fc_consumer_options_t options;
+  fc_log_t log;
+  uint8_t *buffer;
+  size_t buffer_size;
+  uint8_t meta[FC_META_MAX];
+};
+
+/* fc-attach.c ------------------------------------------------------------ */
+
+/* Look for the slot once. Returns 0 with a new attachment in *ATT; 1 where
+ * the slot is the one attached already and has or may get frames; -ENOENT. */
+int fc_attach_once (fc_consumer_t *c, fc_attachment_t **att);
+void fc_attachment_unref (fc_attachment_t *att);
+
+/* fc-consumer.c: drop the handle's or a lease's reference. */
+void fc_consumer_unref (fc_consumer_t *c);
+
+/* fc-wait.c --------------------------------------------------------------- */
+
+/* Wait until something may have changed for a reader at C->cursor, or UNTIL.
+ * Returns 0, FC_TIMEOUT, FC_INTERRUPTED, FC_WRITER_LOST, FC_REPLACED. */
+int fc_consumer_wait (fc_consumer_t *c, uint64_t until);
+/* Wait for a change in the slot's directories, or until UNTIL. */
+int fc_wait_for_slot (fc_consumer_t *c, int *inotify_fd, uint64_t until);
+
+/* fc-observer.c ------------------------------------------------------------ */
+
+/* The words of a ring, loaded from the mapping or, by an observer, read.
+ * Return 0 or an error. */
+int fc_load_state (const fc_attachment_t *att, uint32_t *state);
+int fc_load_head (const fc_attachment_t *att, uint64_t *head);
+int fc_load_wake (const fc_attachment_t *att, uint32_t *wake);
+int fc_load_map (const fc_attachment_t *att, uint64_t seq, uint64_t *word);
+/* A word for display or of the sticky block. */
+int fc_load_word (const fc_attachment_t *att, uint64_t offset, uint64_t *value);
+int fc_load_serial (const fc_attachment_t *att, uint32_t *serial);
+/* An observer's copy: 0, 1 where the frame is gone, or an error. */
+int fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame);
+
+/* fc-read.c -----------------------------------------------------------------
+ */
+
+/* The header of frame SEQ, for a look: 0, 1 where it is gone, or an error. */
+int fc_look_at (fc_consumer_t *c, uint64_t seq, fc_cell_header_t *header);
+int fc_fill_frame (const fc_attachment_t *att, const fc_cell_header_t *header,
+                   fc_frame_t *frame);
+/* Where a copy of SIZE bytes goes; NULL with -ENOMEM or -EMSGSIZE in *ERROR.
+ */
+void *fc_copy_target (fc_consumer_t *c, fc_frame_t *frame, size_t size,
+                      int *error);
+
+/* fc-seek.c ------------------------------------------------------------------
+ */
+
+/* The oldest seq still in the history; HEAD where there is none. */
+int fc_oldest (const fc_attachment_t *att, uint64_t head, uint64_t *oldest);
+/* Where POSITION is: 0, -ENOENT, or an error. */
+int fc_find_position (fc_consumer_t *c, const fc_position_t *position,
+                      uint64_t *seq);
+/* Where a consumer that was lapped goes on, by options.on_lap. */
+int fc_find_lap (fc_consumer_t *c, uint64_t head, uint64_t *seq);
+
+#endif /* FC_CONSUMER_H */

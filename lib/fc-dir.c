@@ -1,0 +1,462 @@
+/* Slot names, slot directories, the files in them and their locks.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fc-private.h"
+
+#define SHARED_DIR "/dev/shm/framecache"
+#define ID_DIGITS 16
+
+static bool
+is_alnum (char c)
+{
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
+         || (c >= 'a' && c <= 'z');
+}
+
+static bool
+is_name (const char *slot, size_t length)
+{
+  if (length < 1 || length > FC_NAME_MAX || !is_alnum (slot[0]))
+    return false;
+  for (size_t i = 1; i < length; i++)
+    if (!is_alnum (slot[i]) && strchr ("._-", slot[i]) == NULL)
+      return false;
+  return true;
+}
+
+int
+fc_check_name (const char *slot)
+{
+  if (slot == NULL)
+    return fc_fail (-EINVAL, "no slot name given; it is a name like cam0");
+  if (is_name (slot, strnlen (slot, FC_NAME_MAX + 1)))
+    return 0;
+  return fc_fail (-EINVAL,
+                  "\"%.80s\" is no slot name: 1 to %d of A-Z a-z 0-9 . _ -, "
+                  "beginning with a letter or a digit",
+                  slot, FC_NAME_MAX);
+}
+
+/* Directories ------------------------------------------------------------- */
+
+static int
+dir_path (fc_dir_t *dir, const char *path)
+{
+  if (strlen (path) >= sizeof dir->path)
+    return fc_fail (-ENAMETOOLONG,
+                    "the slot directory's path has %zu bytes; the limit is "
+                    "%zu",
+                    strlen (path), sizeof dir->path - 1);
+  strcpy (dir->path, path);
+  return 0;
+}
+
+/* Open PATH; FLAGS is O_NOFOLLOW where anybody could have put a link. */
+static int
+dir_open (fc_dir_t *dir, const char *path, int flags)
+{
+  struct stat st;
+  int r = dir_path (dir, path);
+
+  dir->fd = -1;
+  if (r < 0)
+    return r;
+  dir->fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+  if (dir->fd < 0)
+    return fc_fail (-errno,
+                    "can not open the slot directory %s: %s; make it (mkdir "
+                    "-m 755), or name another with FC_DIR",
+                    path, strerror (errno));
+  if (fstat (dir->fd, &st) < 0)
+    {
+      r = fc_fail (-errno, "can not look at %s: %s", path, strerror (errno));
+      fc_dir_close (dir);
+      return r;
+    }
+  dir->owner = st.st_uid;
+  dir->group = st.st_gid;
+  dir->mode = st.st_mode;
+  return 0;
+}
+
+void
+fc_dir_close (fc_dir_t *dir)
+{
+  if (dir->fd >= 0)
+    close (dir->fd);
+  dir->fd = -1;
+}
+
+/* Others who may write in it could replace a slot's files. */
+static int
+dir_check_mode (const fc_dir_t *dir)
+{
+  if ((dir->mode & (S_IWGRP | S_IWOTH)) == 0 || (dir->mode & S_ISVTX) != 0)
+    return 0;
+  return fc_fail (-EPERM,
+                  "the slot directory %s is not safe: others may write in it "
+                  "(mode %04o) and it is not sticky; chmod go-w or chmod +t",
+                  dir->path, dir->mode & 07777);
+}
+
+static int
+dir_check_writer (const fc_dir_t *dir)
+{
+  if (dir->owner != 0 && dir->owner != geteuid ())
+    return fc_fail (-EPERM,
+                    "the slot directory %s belongs to user %u, who could "
+                    "replace its files; use one of root's or your own",
+                    dir->path, (unsigned) dir->owner);
+  return dir_check_mode (dir);
+}
+
+static int
+dir_check_create (const fc_dir_t *dir)
+{
+  if (faccessat (dir->fd, ".", W_OK | X_OK, AT_EACCESS) == 0)
+    return 0;
+  return fc_fail (-EACCES,
+                  "may not make files in the slot directory %s (mode %04o, "
+                  "owner %u): %s",
+                  dir->path, dir->mode & 07777, (unsigned) dir->owner,
+                  strerror (errno));
+}
+
+static int
+dir_usable (fc_dir_t *dir, const char *path, int flags)
+{
+  int r = dir_open (dir, path, flags);
+
+  if (r == 0)
+    r = dir_check_writer (dir);
+  if (r == 0)
+    r = dir_check_create (dir);
+  if (r < 0)
+    fc_dir_close (dir);
+  return r;
+}
+
+static const char *
+given_dir (const char *path)
+{
+  if (path == NULL)
+    path = secure_getenv ("FC_DIR");
+  return path != NULL && path[0] != '\0' ? path : NULL;
+}
+
+static void
+own_dir (char *path, size_t size)
+{
+  snprintf (path, size, SHARED_DIR "-%u", (unsigned) geteuid ());
+}
+
+static void
+make_dir (const char *path, mode_t mode)
+{
+  /* fchmod, not the mode of mkdir: the umask may be anything. Only what this
+   * call made is changed. */
+  int fd;
+
+  if (mkdir (path, 0700) < 0)
+    return;
+  fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  (void) fchmod (fd, mode);
+  close (fd);
+}
+
+int
+fc_dir_for_writer (fc_dir_t *dir, const char *path, bool only_look)
+{
+  char own[sizeof SHARED_DIR + 16];
+
+  path = given_dir (path);
+  if (path != NULL)
+    return dir_usable (dir, path, 0);
+  if (geteuid () == 0 && !only_look)
+    make_dir (SHARED_DIR, 0755);
+  if (dir_usable (dir, SHARED_DIR, O_NOFOLLOW) == 0)
+    return 0;
+  own_dir (own, sizeof own);
+  if (!only_look)
+    make_dir (own, 0700);
+  return dir_usable (dir, own, O_NOFOLLOW);
+}
+
+int
+fc_dir_to_be (fc_dir_t *dir, const char *path)
+{
+  int r = fc_dir_for_writer (dir, path, true);
+
+  if (r != -ENOENT || given_dir (path) != NULL)
+    return r;
+  /* Not made yet: what it will be made in tells how much is free. */
+  r = dir_open (dir, "/dev/shm", 0);
+  if (r == 0 && geteuid () == 0)
+    strcpy (dir->path, SHARED_DIR);
+  else if (r == 0)
+    own_dir (dir->path, sizeof dir->path);
+  return r;
+}
+
+int
+fc_dir_candidate (fc_dir_t *dir, const char *path, unsigned n)
+{
+  char own[sizeof SHARED_DIR + 16];
+  int flags = 0;
+  int r;
+
+  dir->fd = -1;
+  path = given_dir (path);
+  if (n > (path == NULL ? 1 : 0))
+    return -ERANGE;
+  if (path == NULL)
+    {
+      own_dir (own, sizeof own);
+      path = n == 0 ? SHARED_DIR : own;
+      flags = O_NOFOLLOW;
+    }
+  r = dir_open (dir, path, flags);
+  if (r == -ENOENT)
+    return 0;
+  if (r == 0)
+    r = dir_check_mode (dir);
+  if (r < 0)
+    fc_dir_close (dir);
+  return r;
+}
+
+const char *
+fc_dirs_text (void)
+{
+  static _Thread_local char text[300];
+  char own[sizeof SHARED_DIR + 16];
+  const char *given = given_dir (NULL);
+
+  own_dir (own, sizeof own);
+  if (given != NULL)
+    snprintf (text, sizeof text, "%s", given);
+  else
+    snprintf (text, sizeof text, "%s or %s", SHARED_DIR, own);
+  return text;
+}
+
+int
+fc_dir_lets_through (const fc_dir_t *dir, fc_share_t access, const char *what)
+{
+  mode_t needed = access == FC_SHARE_ALL     ? S_IXOTH
+                  : access == FC_SHARE_GROUP ? S_IXGRP
+                                             : 0;
+
+  if ((dir->mode & needed) == needed)
+    return 0;
+  return fc_fail (-EPERM,
+                  "%s=%s is wider than the slot directory %s lets through "
+                  "(mode %04o): chmod it, or use another directory",
+                  what, access == FC_SHARE_ALL ? "all" : "group", dir->path,
+                  dir->mode & 07777);
+}
+
+/* Names of files ---------------------------------------------------------- */
+
+void
+fc_ring_name (char *name, const char *slot)
+{
+  snprintf (name, FC_FILE_MAX, "%s.ring", slot);
+}
+
+void
+fc_lock_name (char *name, const char *slot)
+{
+  snprintf (name, FC_FILE_MAX, "%s.lock", slot);
+}
+
+void
+fc_temp_name (char *name, const char *slot, uint64_t id)
+{
+  snprintf (name, FC_FILE_MAX, ".%s.tmp.%016llx", slot,
+            (unsigned long long) id);
+}
+
+void
+fc_table_name (char *name, const char *slot, uint64_t id)
+{
+  snprintf (name, FC_FILE_MAX, ".%s.%016llx.consumers", slot,
+            (unsigned long long) id);
+}
+
+bool
+fc_is_ring_name (const char *name, char *slot)
+{
+  size_t length = strlen (name);
+
+  if (length < 6 || strcmp (name + length - 5, ".ring") != 0
+      || !is_name (name, length - 5))
+    return false;
+  memcpy (slot, name, length - 5);
+  slot[length - 5] = '\0';
+  return true;
+}
+
+bool
+fc_is_leftover_name (const char *name, const char *slot, bool *table,
+                     uint64_t *id)
+{
+  size_t length = strlen (slot);
+  char digits[ID_DIGITS + 1];
+  const char *tail;
+
+  if (name[0] != '.' || strncmp (name + 1, slot, length) != 0
+      || name[length + 1] != '.')
+    return false;
+  name += length + 2;
+  *table = strncmp (name, "tmp.", 4) != 0;
+  if (!*table)
+    name += 4;
+  if (strspn (name, "0123456789abcdef") != ID_DIGITS)
+    return false;
+  memcpy (digits, name, ID_DIGITS);
+  digits[ID_DIGITS] = '\0';
+  *id = strtoull (digits, NULL, 16);
+  tail = name + ID_DIGITS;
+  return strcmp (tail, *table ? ".consumers" : "") == 0;
+}
+
+/* Files ------------------------------------------------------------------- */
+
+int
+fc_file_open (const fc_dir_t *dir, const char *name, int flags, struct stat *st)
+{
+  int fd = openat (dir->fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  int r;
+
+  if (fd < 0)
+    {
+      r = errno == ELOOP ? -EPROTO : -errno;
+      return fc_fail (r, "can not open %s/%s: %s", dir->path, name,
+                      errno == ELOOP ? "it is a symbolic link"
+                                     : strerror (errno));
+    }
+  if (fstat (fd, st) < 0 || !S_ISREG (st->st_mode))
+    {
+      close (fd);
+      return fc_fail (-EPROTO,
+                      "%s/%s is not a regular file; remove it, or use "
+                      "another slot name",
+                      dir->path, name);
+    }
+  return fd;
+}
+
+int
+fc_file_create (const fc_dir_t *dir, const char *name, mode_t mode,
+                fc_share_t share)
+{
+  int fd = openat (dir->fd, name,
+                   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int r;
+
+  if (fd < 0)
+    return fc_fail (-errno, "can not make %s/%s: %s", dir->path, name,
+                    strerror (errno));
+  if (fchown (fd, (uid_t) -1, dir->group) < 0 && share == FC_SHARE_GROUP)
+    r = fc_fail (-errno,
+                 "can not give %s/%s to group %u, which the slot is shared "
+                 "with: %s; join that group, or use another directory",
+                 dir->path, name, (unsigned) dir->group, strerror (errno));
+  else if (fchmod (fd, mode) < 0)
+    r = fc_fail (-errno, "can not set the mode of %s/%s: %s", dir->path, name,
+                 strerror (errno));
+  else
+    return fd;
+  unlinkat (dir->fd, name, 0);
+  close (fd);
+  return r;
+}
+
+mode_t
+fc_access_mode (fc_share_t access)
+{
+  return access == FC_SHARE_ALL ? 0644 : access == FC_SHARE_GROUP ? 0640 : 0600;
+}
+
+mode_t
+fc_trust_mode (fc_share_t trust)
+{
+  return trust == FC_SHARE_ALL ? 0666 : trust == FC_SHARE_GROUP ? 0660 : 0600;
+}
+
+/* Locks ------------------------------------------------------------------- */
+
+int
+fc_lock_bytes (int fd, off_t start, off_t length)
+{
+  struct flock lock = {
+    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length
+  };
+
+  while (fcntl (fd, F_OFD_SETLK, &lock) < 0)
+    {
+      if (errno == EACCES)
+        return -EAGAIN;
+      if (errno != EINTR)
+        return -errno;
+    }
+  return 0;
+}
+
+void
+fc_unlock_bytes (int fd, off_t start, off_t length)
+{
+  struct flock lock = {
+    .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length
+  };
+
+  (void) fcntl (fd, F_OFD_SETLK, &lock);
+}
+
+bool
+fc_is_locked (int fd, off_t start, off_t length)
+{
+  /* Asked as a reader, so that other readers' locks do not look like a
+   * writer. */
+  struct flock lock = {
+    .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length
+  };
+
+  return fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+int
+fc_slot_lock (const fc_dir_t *dir, const char *slot)
+{
+  char name[FC_FILE_MAX];
+  struct stat st;
+  int fd, r;
+
+  fc_lock_name (name, slot);
+  do
+    {
+      fd = fc_file_open (dir, name, O_RDWR, &st);
+      if (fd == -ENOENT)
+        fd = fc_file_create (dir, name, 0600, FC_SHARE_USER);
+    }
+  while (fd == -EEXIST); /* somebody else made it in between */
+  if (fd < 0)
+    return fd;
+  r = fc_lock_bytes (fd, 0, 1);
+  if (r == 0)
+    return fd;
+  close (fd);
+  return fc_fail (r == -EAGAIN ? -EBUSY : r, "can not lock %s/%s: %s",
+                  dir->path, name, strerror (-r));
+}

@@ -1,0 +1,205 @@
+/* Mapping, reserving and reading files.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "fc-private.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#ifdef FC_ONE_MAPPING
+/* For ThreadSanitizer, which knows memory by its address: all handles of a
+ * process share one mapping of a file, so that a payload access that no lease
+ * guards is seen as the race that it is. */
+#include <pthread.h>
+
+#define SHARED_MAX 64
+
+static struct
+{
+  dev_t dev;
+  ino_t ino;
+  void *base;
+  uint64_t length;
+  unsigned users;
+} shared[SHARED_MAX];
+static pthread_mutex_t shared_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void *
+map_once (int fd, uint64_t length, bool make)
+{
+  struct stat st;
+  int slot = -1;
+  void *base = MAP_FAILED;
+
+  fstat (fd, &st);
+  pthread_mutex_lock (&shared_mutex);
+  for (int i = 0; i < SHARED_MAX; i++)
+    if (shared[i].users == 0)
+      slot = i;
+    else if (shared[i].dev == st.st_dev && shared[i].ino == st.st_ino
+             && shared[i].length == length)
+      {
+        shared[i].users++;
+        base = shared[i].base;
+        break;
+      }
+  if (base == MAP_FAILED && slot >= 0 && make)
+    {
+      base = mmap (NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+      if (base != MAP_FAILED)
+        {
+          shared[slot].dev = st.st_dev;
+          shared[slot].ino = st.st_ino;
+          shared[slot].base = base;
+          shared[slot].length = length;
+          shared[slot].users = 1;
+        }
+    }
+  pthread_mutex_unlock (&shared_mutex);
+  return base;
+}
+
+static bool
+unmap_once (void *base)
+{
+  bool last = true;
+
+  pthread_mutex_lock (&shared_mutex);
+  for (int i = 0; i < SHARED_MAX; i++)
+    if (shared[i].users > 0 && shared[i].base == base)
+      last = --shared[i].users == 0;
+  pthread_mutex_unlock (&shared_mutex);
+  return last;
+}
+#endif
+
+void *
+fc_map (int fd, uint64_t length, bool writable, const char *path)
+{
+  void *base;
+
+#ifdef FC_ONE_MAPPING
+  base = map_once (fd, length, (fcntl (fd, F_GETFL) & O_ACCMODE) == O_RDWR);
+  if (base == MAP_FAILED)
+#endif
+    base = mmap (NULL, (size_t) length,
+                 writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd,
+                 0);
+  if (base == MAP_FAILED)
+    {
+      fc_fail (-errno, "can not map %llu bytes of %s: %s",
+               (unsigned long long) length, path, strerror (errno));
+      return NULL;
+    }
+  return base;
+}
+
+void
+fc_unmap (void *base, uint64_t length)
+{
+  if (base == NULL)
+    return;
+#ifdef FC_ONE_MAPPING
+  if (!unmap_once (base))
+    return;
+#endif
+  munmap (base, (size_t) length);
+}
+
+void
+fc_populate_write (void *base, uint64_t length)
+{
+  volatile uint8_t *at = base;
+  uint64_t page = (uint64_t) sysconf (_SC_PAGESIZE);
+
+  if (madvise (base, (size_t) length, MADV_POPULATE_WRITE) == 0)
+    return;
+  /* Before Linux 5.14. The bytes are reserved, and nobody else's yet. */
+  for (uint64_t i = 0; i < length; i += page)
+    at[i] = at[i];
+}
+
+void
+fc_populate_live (void *base, uint64_t length)
+{
+  /* Others may be storing there: where the kernel can not, their first touch
+   * does it. */
+  (void) madvise (base, (size_t) length, MADV_POPULATE_WRITE);
+}
+
+void
+fc_populate_read (const void *base, uint64_t length)
+{
+  /* Where the kernel can not, the first lap is slower; touching by hand could
+   * meet a file that its writer is truncating. */
+  (void) madvise ((void *) base, (size_t) length, MADV_POPULATE_READ);
+}
+
+uint64_t
+fc_bytes_free (int fd)
+{
+  struct statvfs fs;
+
+  if (fstatvfs (fd, &fs) < 0)
+    return 0;
+  return (uint64_t) fs.f_bavail * fs.f_frsize;
+}
+
+int
+fc_reserve (int fd, uint64_t start, uint64_t length, const char *path)
+{
+  int error;
+
+  while (fallocate (fd, 0, (off_t) start, (off_t) length) < 0)
+    {
+      if (errno == EINTR)
+        continue;
+      if (errno != ENOSPC && errno != EFBIG && errno != ENOMEM)
+        return fc_fail (-errno, "can not reserve %llu bytes for %s: %s",
+                        (unsigned long long) length, path, strerror (errno));
+      error = -ENOSPC;
+      return fc_fail (error,
+                      "not enough shared memory for %s: %llu bytes needed, "
+                      "%llu bytes free; make the ring less deep or the "
+                      "frames smaller, or enlarge the file system (a "
+                      "container: --shm-size; a host: mount -o "
+                      "remount,size=... /dev/shm)",
+                      path, (unsigned long long) length,
+                      (unsigned long long) fc_bytes_free (fd));
+    }
+  return 0;
+}
+
+int
+fc_pread (int fd, void *into, size_t size, uint64_t offset, const char *path)
+{
+  uint8_t *at = into;
+
+  while (size > 0)
+    {
+      ssize_t got = pread (fd, at, size, (off_t) offset);
+
+      if (got < 0 && errno == EINTR)
+        continue;
+      if (got < 0)
+        return fc_fail (-errno, "can not read %s: %s", path, strerror (errno));
+      if (got == 0)
+        return fc_fail (-EPROTO,
+                        "%s is truncated: no bytes at %llu; restart its "
+                        "writer, or remove the slot",
+                        path, (unsigned long long) offset);
+      at += got;
+      size -= (size_t) got;
+      offset += (uint64_t) got;
+    }
+  return 0;
+}

@@ -1,0 +1,147 @@
+/* Loading a ring's words, and the observer: it has no write path to anything
+ * and dereferences no mapping, so a file that its writer cuts or spoils costs
+ * it an error and not a signal.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fc-consumer.h"
+
+#define STEADY_TRIES 1000
+
+/* Nothing says that pread copies a word at once: twice the same is whole. */
+static int
+read_steady (const fc_attachment_t *att, uint64_t offset, void *into,
+             size_t size)
+{
+  uint64_t first = 0, again = 0;
+
+  for (int tries = 0; tries < STEADY_TRIES; tries++)
+    {
+      int r = fc_pread (att->fd, &again, size, offset, att->path);
+
+      if (r < 0)
+        return r;
+      if (tries > 0 && again == first)
+        {
+          memcpy (into, &again, size);
+          return 0;
+        }
+      first = again;
+    }
+  return fc_fail (-EPROTO,
+                  "%s: the word at %llu changes without end; restart its "
+                  "writer",
+                  att->path, (unsigned long long) offset);
+}
+
+#define WORD_AT(att, field)                                                    \
+  ((att)->geo.words_offset + offsetof (fc_words_t, field))
+
+int
+fc_load_state (const fc_attachment_t *att, uint32_t *state)
+{
+  if (att->observing)
+    return read_steady (att, WORD_AT (att, state), state, sizeof *state);
+  /* fc_consumer_peek:A, pairs with fc_generation_set_state:A: state before
+   * head, so that an end is believed only with the last frame. */
+  *state = atomic_load_explicit (&att->words->state, memory_order_seq_cst);
+  return 0;
+}
+
+int
+fc_load_head (const fc_attachment_t *att, uint64_t *head)
+{
+  if (att->observing)
+    return read_steady (att, WORD_AT (att, head), head, sizeof *head);
+  /* fc_consumer_peek:B, pairs with fc_cells_publish:C. */
+  *head = atomic_load_explicit (&att->words->head, memory_order_seq_cst);
+  return 0;
+}
+
+int
+fc_load_wake (const fc_attachment_t *att, uint32_t *wake)
+{
+  /* fc_observer_wait:A, pairs with fc_cells_publish:D: read before state and
+   * head; FUTEX_WAIT compares it again. */
+  return read_steady (att, WORD_AT (att, wake), wake, sizeof *wake);
+}
+
+int
+fc_load_serial (const fc_attachment_t *att, uint32_t *serial)
+{
+  if (att->observing)
+    return read_steady (att, WORD_AT (att, sticky), serial, sizeof *serial);
+  /* fc_consumer_sticky:A, pairs with fc_generation_write_sticky:B. */
+  *serial = atomic_load_explicit (&att->words->sticky, memory_order_acquire);
+  return 0;
+}
+
+int
+fc_load_map (const fc_attachment_t *att, uint64_t seq, uint64_t *word)
+{
+  uint64_t i = seq % att->geo.ring_depth;
+
+  if (att->observing)
+    return read_steady (att, att->geo.map_offset + i * 8, word, sizeof *word);
+  /* fc_consumer_claim:B, pairs with fc_cells_publish:B, fc_cells_shorten:A
+   * and fc_generation_cut:A. */
+  *word = atomic_load_explicit (&att->map[i], memory_order_seq_cst);
+  return 0;
+}
+
+int
+fc_load_word (const fc_attachment_t *att, uint64_t offset, uint64_t *value)
+{
+  if (att->observing)
+    return fc_pread (att->fd, value, sizeof *value, offset, att->path);
+  *value = atomic_load_explicit (
+      (const _Atomic uint64_t *) (att->base + offset), memory_order_relaxed);
+  return 0;
+}
+
+int
+fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
+{
+  const fc_attachment_t *att = c->att;
+  uint32_t cell = FC_MAP_CELL (word);
+  uint64_t at = att->geo.headers_offset + cell * sizeof (fc_cell_header_t);
+  fc_cell_header_t header;
+  uint64_t again;
+  void *into;
+  int r;
+
+  /* fc_observer_copy:A, pairs with fc_cells_publish:A. */
+  r = fc_pread (att->fd, &header, sizeof header, at, att->path);
+  if (r < 0)
+    return r;
+  fc_fence (memory_order_acquire);
+  if (header.seq != c->cursor)
+    return 1;
+  r = fc_fill_frame (att, &header, frame);
+  if (r < 0)
+    return r;
+  into = fc_copy_target (c, frame, (size_t) header.size, &r);
+  if (into == NULL)
+    return r;
+  r = fc_pread (att->fd, into, (size_t) header.size,
+                fc_cell_offset (&att->geo, cell), att->path);
+  if (r == 0 && header.meta_size > 0)
+    r = fc_pread (att->fd, c->meta, header.meta_size,
+                  fc_cell_offset (&att->geo, cell) + att->geo.meta_offset,
+                  att->path);
+  if (r < 0)
+    return r;
+  /* fc_observer_copy:B, pairs with fc_cells_get:A and :B. */
+  fc_fence (memory_order_acquire);
+  r = fc_pread (att->fd, &again, sizeof again, at, att->path);
+  if (r < 0)
+    return r;
+  if (again != c->cursor)
+    return 1;
+  frame->data = into;
+  frame->info.meta = header.meta_size > 0 ? c->meta : NULL;
+  return 0;
+}

@@ -1,0 +1,219 @@
+/* What libfc's own files share. Nothing here leaves the library.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef FC_PRIVATE_H
+#define FC_PRIVATE_H
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "fc-layout.h"
+
+#define FC_NS_PER_S INT64_C (1000000000)
+/* A consumer that got no frame for this long asks whether the writer lives. */
+#define FC_SLICE_NS (250 * FC_NS_PER_S / 1000)
+
+/* Fences stand only where the other side is an observer's pread or a breach of
+ * trust: never between two threads that ThreadSanitizer could watch, and it
+ * does not know fences. */
+static inline void
+fc_fence (memory_order order)
+{
+#ifndef __SANITIZE_THREAD__
+  atomic_thread_fence (order);
+#else
+  (void) order;
+#endif
+}
+
+/* fc-error.c ------------------------------------------------------------- */
+
+typedef struct
+{
+  fc_log_func_t func;
+  void *data;
+} fc_log_t;
+
+/* Remember the sentence for this thread; returns ERROR. */
+int fc_fail (int error, const char *format, ...)
+    __attribute__ ((format (printf, 2, 3)));
+void fc_log (const fc_log_t *log, fc_log_level_t level, const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
+
+/* Whether a struct that the caller sized is one that this library knows. */
+int fc_check_struct (const char *what, uint32_t struct_size, size_t known);
+
+/* fc-time.c -------------------------------------------------------------- */
+
+uint64_t fc_now (clockid_t clock);
+/* When a wait of TIMEOUT (ns, FC_FOREVER) ends: monotonic ns. */
+uint64_t fc_deadline (int64_t timeout);
+/* UNTIL, at most LIMIT ns from now. */
+struct timespec fc_until (uint64_t until, uint64_t limit);
+
+/* fc-geometry.c ---------------------------------------------------------- */
+
+/* Work out GEO from a ring's numbers, or -EINVAL. */
+int fc_geometry (fc_geometry_t *geo, uint64_t frame_size, uint32_t depth,
+                 uint32_t consumers, uint32_t leases, uint32_t writer_cells,
+                 uint64_t format_capacity);
+/* The same from a writer's options, defaults filled in. */
+int fc_geometry_of_options (fc_geometry_t *geo,
+                            const fc_writer_options_t *options);
+/* Copy what the caller gave over the defaults, and check it. */
+int fc_take_writer_options (fc_writer_options_t *into,
+                            const fc_writer_options_t *from);
+/* Check a ring's header, already copied, against the size of its file. */
+int fc_check_ring_header (const fc_ring_header_t *header, uint64_t file_size,
+                          const char *path, fc_geometry_t *geo);
+int fc_check_table_header (const fc_table_header_t *header,
+                           const fc_geometry_t *geo, uint64_t id,
+                           uint64_t file_size, const char *path);
+
+/* fc-dir.c --------------------------------------------------------------- */
+
+typedef struct
+{
+  int fd;
+  uid_t owner;
+  mode_t mode;
+  gid_t group;
+  char path[256];
+} fc_dir_t;
+
+#define FC_PATH_MAX (256 + FC_NAME_MAX + 64)
+#define FC_FILE_MAX (FC_NAME_MAX + 64) /* a file's name in its directory */
+
+int fc_check_name (const char *slot);
+/* The directory in which this process makes slots; made where it is missing
+ * and one of the usual ones, unless ONLY_LOOK. */
+int fc_dir_for_writer (fc_dir_t *dir, const char *path, bool only_look);
+/* The same without making it: DIR->fd is then of what it would be made in. */
+int fc_dir_to_be (fc_dir_t *dir, const char *path);
+/* The N-th directory where a consumer looks; 0 where there is none (-1 in
+ * dir->fd: it does not exist), -ERANGE after the last. */
+int fc_dir_candidate (fc_dir_t *dir, const char *path, unsigned n);
+void fc_dir_close (fc_dir_t *dir);
+/* The directories where a slot is looked for, for a sentence. */
+const char *fc_dirs_text (void);
+/* Whether ACCESS reaches through the directory's mode. */
+int fc_dir_lets_through (const fc_dir_t *dir, fc_share_t access,
+                         const char *what);
+
+void fc_ring_name (char *name, const char *slot);
+void fc_lock_name (char *name, const char *slot);
+void fc_temp_name (char *name, const char *slot, uint64_t id);
+void fc_table_name (char *name, const char *slot, uint64_t id);
+/* Which slot a file belongs to: true where NAME is a ring / left over of one
+ * (a temporary or a table, *ID is its id). */
+bool fc_is_ring_name (const char *name, char *slot);
+bool fc_is_leftover_name (const char *name, const char *slot, bool *table,
+                          uint64_t *id);
+
+/* Open a file that is there: regular, no symbolic link, close-on-exec. */
+int fc_file_open (const fc_dir_t *dir, const char *name, int flags,
+                  struct stat *st);
+/* Make one that is not there yet, with MODE whatever the umask, in the
+ * directory's group where SHARE is FC_SHARE_GROUP. */
+int fc_file_create (const fc_dir_t *dir, const char *name, mode_t mode,
+                    fc_share_t share);
+mode_t fc_access_mode (fc_share_t access);
+mode_t fc_trust_mode (fc_share_t trust);
+
+/* Try to lock bytes for this open file description: 0 or -EAGAIN. */
+int fc_lock_bytes (int fd, off_t start, off_t length);
+void fc_unlock_bytes (int fd, off_t start, off_t length);
+/* Take cam0.lock, made where it is missing: its descriptor, or -EBUSY. */
+int fc_slot_lock (const fc_dir_t *dir, const char *slot);
+/* Whether another description has a write lock there. */
+bool fc_is_locked (int fd, off_t start, off_t length);
+
+/* fc-map.c --------------------------------------------------------------- */
+
+/* Map LENGTH bytes of FD, shared; NULL on failure with fc_error_detail (). */
+void *fc_map (int fd, uint64_t length, bool writable, const char *path);
+void fc_unmap (void *base, uint64_t length);
+/* Have the page tables filled before a frame needs them. */
+void fc_populate_write (void *base, uint64_t length);
+/* The same where frames may be written meanwhile. */
+void fc_populate_live (void *base, uint64_t length);
+void fc_populate_read (const void *base, uint64_t length);
+/* Reserve the file's bytes up to LENGTH; -ENOSPC names what is missing. */
+int fc_reserve (int fd, uint64_t start, uint64_t length, const char *path);
+/* A read that is whole or an error: -EPROTO where the file is too short. */
+int fc_pread (int fd, void *into, size_t size, uint64_t offset,
+              const char *path);
+uint64_t fc_bytes_free (int fd);
+
+/* fc-table.c ------------------------------------------------------------- */
+
+/* The consumer table as one process has it mapped. */
+typedef struct
+{
+  int fd;
+  void *base;
+  uint64_t size;
+  uint32_t entries;
+  uint32_t leases;
+  uint32_t stride;
+  uint32_t offset; /* of entry 0 */
+} fc_table_t;
+
+void fc_table_init (fc_table_t *table, int fd, void *base,
+                    const fc_geometry_t *geo);
+void fc_table_close (fc_table_t *table);
+fc_entry_t *fc_table_entry (const fc_table_t *table, uint32_t i);
+_Atomic uint64_t *fc_table_attached (const fc_table_t *table);
+bool fc_table_is_attached (const fc_table_t *table, uint32_t i);
+uint32_t fc_table_count (const fc_table_t *table);
+/* The next attached entry from I on, or table->entries. */
+uint32_t fc_table_next (const fc_table_t *table, uint32_t i);
+/* Take a free entry: its number, -EUSERS or another error. */
+int fc_table_attach (fc_table_t *table, const char *path);
+void fc_table_detach (fc_table_t *table, uint32_t i);
+/* Free the entries of the dead; returns how many. Never through a
+ * description that owns an entry: its own lock would not stop it. */
+unsigned fc_table_reap (fc_table_t *table);
+/* Post to every attached consumer, waiting or not. */
+void fc_table_post_all (fc_table_t *table);
+/* Post to those who wait; returns false, having posted to nobody, where they
+ * are more than LIMIT. */
+bool fc_table_post_waiting (fc_table_t *table, unsigned limit);
+/* Set the bit of every cell that a lease names in MARKS. */
+void fc_table_mark_leased (const fc_table_t *table, uint64_t *marks,
+                           uint32_t cells);
+unsigned fc_table_take_requests (fc_table_t *table);
+
+/* fc-ring.c -------------------------------------------------------------- */
+
+/* A ring's file opened for reading, its header checked. */
+typedef struct
+{
+  int fd;
+  struct stat st;
+  fc_ring_header_t header;
+  fc_geometry_t geo;
+  char path[FC_PATH_MAX];
+} fc_ring_file_t;
+
+int fc_ring_open (fc_ring_file_t *ring, const fc_dir_t *dir, const char *slot,
+                  int flags);
+int fc_ring_from_fd (fc_ring_file_t *ring, int fd);
+void fc_ring_close (fc_ring_file_t *ring);
+/* Open, check and map the table of RING; FLAGS is O_RDWR or O_RDONLY. */
+int fc_table_open (fc_table_t *table, const fc_ring_file_t *ring,
+                   const fc_dir_t *dir, const char *slot, int flags);
+int fc_table_from_fd (fc_table_t *table, const fc_ring_file_t *ring, int fd);
+/* Delete temporaries and tables of SLOT that no ring names. The caller has
+ * its lock. Returns how many. */
+int fc_sweep (const fc_dir_t *dir, const char *slot);
+/* Wake those who sleep on the ring's own word. */
+void fc_wake_observers (_Atomic uint32_t *wake);
+uint64_t fc_random (void);
+
+#endif /* FC_PRIVATE_H */

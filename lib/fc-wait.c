@@ -1,0 +1,269 @@
+/* Waiting: for a frame, by a semaphore or, for observers, by a futex; for the
+ * slot itself; and being interrupted.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fc-consumer.h"
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+/* As linux/futex.h has it since 5.16. */
+typedef struct
+{
+  uint64_t val;
+  uint64_t uaddr;
+  uint32_t flags;
+  uint32_t reserved;
+} waiter_t;
+
+#define WAIT_32 2u
+#define WAIT_PRIVATE 128u
+
+/* Posts that a wait can find left over: one of its own, and one for each
+ * take-over and interrupt; whoever the slot trusts could have posted more. */
+#define DRAIN_MAX 64
+/* An observer can be woken late by another one: it looks again by itself,
+ * after about one frame's time. */
+#define OBSERVER_SLICE_MIN_NS (FC_NS_PER_S / 60)
+#define SLOT_SLICE_NS (FC_NS_PER_S / 10)
+#define EOS_SLICE_NS (FC_NS_PER_S / 50)
+
+static bool
+is_interrupted (const fc_consumer_t *c)
+{
+  /* fc_consumer_wait:C, pairs with fc_consumer_interrupt:A. */
+  return atomic_load_explicit (&c->interrupted, memory_order_seq_cst) != 0;
+}
+
+/* Whether a reader has something to do: a frame, or an end. */
+static bool
+has_news (const fc_consumer_t *c, const fc_attachment_t *att)
+{
+  uint32_t state;
+  uint64_t head;
+
+  return fc_load_state (att, &state) < 0 || fc_load_head (att, &head) < 0
+         || head != c->cursor
+         || (state != FC_STATE_LIVE && state != FC_STATE_RESERVED);
+}
+
+static bool
+writer_lives (const fc_attachment_t *att)
+{
+  if (att->observing)
+    return fc_is_locked (att->fd, 0, 1);
+  return fc_is_locked (att->table.fd, FC_LOCK_WRITER (att->table.entries), 1);
+}
+
+/* No frame came for a while: 0 where that is all there is to it. */
+static int
+look_at_life (fc_consumer_t *c)
+{
+  const fc_attachment_t *att = c->att;
+  bool lives = writer_lives (att);
+  uint32_t state;
+  struct stat st;
+  int r;
+
+  c->alive_at = fc_now (CLOCK_MONOTONIC);
+  /* It may have ended in good order since, or another one begun. */
+  if (has_news (c, att))
+    return 0;
+  r = fc_load_state (att, &state);
+  if (r < 0)
+    return r;
+  if (fstat (att->fd, &st) == 0 && st.st_nlink == 0)
+    return fc_fail (FC_REPLACED, "%s was replaced or removed: attach again",
+                    att->path);
+  if (lives || state == FC_STATE_RESERVED)
+    return 0;
+  return fc_fail (FC_WRITER_LOST,
+                  "the writer of %s died; waiting goes on until another one "
+                  "takes over",
+                  att->path);
+}
+
+static void
+wait_semaphore (fc_consumer_t *c, fc_attachment_t *att, uint64_t until)
+{
+  fc_entry_t *entry = att->entry;
+  struct timespec at;
+
+  for (int i = 0; i < DRAIN_MAX && sem_trywait (&entry->wake.sem) == 0; i++)
+    ;
+  /* fc_consumer_wait:A, pairs with fc_table_post_waiting:A. */
+  atomic_store_explicit (&entry->waiting, 1, memory_order_seq_cst);
+  /* fc_consumer_wait:B, pairs with fc_cells_publish:C: looked at after
+   * waiting was stored. */
+  if (!has_news (c, att) && !is_interrupted (c))
+    {
+      at = fc_until (until, FC_SLICE_NS);
+      (void) sem_clockwait (&entry->wake.sem, CLOCK_MONOTONIC, &at);
+    }
+  atomic_store_explicit (&entry->waiting, 0, memory_order_relaxed);
+}
+
+static void
+wait_futex (fc_consumer_t *c, const fc_attachment_t *att, uint64_t until)
+{
+  struct timespec at;
+  waiter_t waiters[2];
+  uint64_t slice = fc_now (CLOCK_MONOTONIC) - c->frame_at;
+  uint32_t wake;
+
+  if (slice < OBSERVER_SLICE_MIN_NS)
+    slice = OBSERVER_SLICE_MIN_NS;
+  if (slice > FC_SLICE_NS)
+    slice = FC_SLICE_NS;
+  if (fc_load_wake (att, &wake) < 0 || has_news (c, att) || is_interrupted (c))
+    return;
+  memset (waiters, 0, sizeof waiters);
+  waiters[0].val = wake;
+  waiters[0].uaddr = (uintptr_t) &att->words->wake;
+  waiters[0].flags = WAIT_32;
+  waiters[1].val = 0;
+  waiters[1].uaddr = (uintptr_t) &c->interrupted;
+  waiters[1].flags = WAIT_32 | WAIT_PRIVATE;
+  at = fc_until (until, slice);
+  if (syscall (SYS_futex_waitv, waiters, 2, 0, &at, CLOCK_MONOTONIC) < 0
+      && errno == ENOSYS)
+    {
+      /* Before Linux 5.16: an interrupt is seen a slice later. */
+      at = fc_until (until, slice);
+      (void) syscall (SYS_futex, &att->words->wake, FUTEX_WAIT_BITSET, wake,
+                      &at, NULL, FUTEX_BITSET_MATCH_ANY);
+    }
+}
+
+int
+fc_consumer_wait (fc_consumer_t *c, uint64_t until)
+{
+  fc_attachment_t *att = c->att;
+  uint64_t now;
+
+  if (is_interrupted (c))
+    return fc_fail (FC_INTERRUPTED, "slot %s: the wait was interrupted",
+                    c->slot);
+  now = fc_now (CLOCK_MONOTONIC);
+  if (c->delivered != c->alive_delivered)
+    {
+      c->alive_delivered = c->delivered;
+      c->alive_at = c->frame_at = now;
+    }
+  if (now - c->alive_at >= FC_SLICE_NS)
+    {
+      int r = look_at_life (c);
+
+      if (r < 0)
+        return r;
+    }
+  if (now >= until)
+    return fc_fail (FC_TIMEOUT, "slot %s: no frame in the time given", c->slot);
+  if (att->observing)
+    wait_futex (c, att, until);
+  else
+    wait_semaphore (c, att, until);
+  return 0;
+}
+
+/* The slot --------------------------------------------------------------- */
+
+static int
+watch_dirs (const fc_consumer_t *c)
+{
+  int fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
+  fc_dir_t dir;
+
+  if (fd < 0)
+    return -1;
+  for (unsigned n = 0; fc_dir_candidate (&dir, c->dir, n) != -ERANGE; n++)
+    {
+      if (dir.fd < 0)
+        continue;
+      (void) inotify_add_watch (fd, dir.path, IN_MOVED_TO | IN_ATTRIB);
+      fc_dir_close (&dir);
+    }
+  return fd;
+}
+
+int
+fc_wait_for_slot (fc_consumer_t *c, int *inotify_fd, uint64_t until)
+{
+  const fc_attachment_t *att = c->att;
+  struct pollfd fds[2] = { { .fd = c->event_fd, .events = POLLIN },
+                           { .fd = *inotify_fd, .events = POLLIN } };
+  uint64_t now = fc_now (CLOCK_MONOTONIC);
+  /* What inotify does not tell: a directory that is made, an ended ring that
+   * goes on. */
+  uint64_t slice = att != NULL ? EOS_SLICE_NS : SLOT_SLICE_NS;
+  char events[4096];
+
+  if (is_interrupted (c))
+    return fc_fail (FC_INTERRUPTED, "slot %s: the wait was interrupted",
+                    c->slot);
+  if (now >= until)
+    return -ENOENT;
+  if (*inotify_fd < 0)
+    {
+      /* Look again before the first wait: it may have come in between. */
+      *inotify_fd = watch_dirs (c);
+      if (*inotify_fd >= 0)
+        return 0;
+    }
+  if (until - now < slice)
+    slice = until - now;
+  if (poll (fds, 2, (int) (slice / 1000000) + 1) <= 0)
+    return 0;
+  if (fds[1].revents != 0)
+    while (read (*inotify_fd, events, sizeof events) > 0)
+      ;
+  if (fds[0].revents != 0 && !is_interrupted (c))
+    fc_consumer_resume (c); /* an interrupt and a resume met half-way */
+  return 0;
+}
+
+/* Interrupting ------------------------------------------------------------- */
+
+void
+fc_consumer_interrupt (fc_consumer_t *c)
+{
+  static const uint64_t one = 1;
+  int saved = errno;
+  fc_attachment_t *att;
+
+  /* fc_consumer_interrupt:A, pairs with fc_consumer_wait:C. */
+  atomic_store_explicit (&c->interrupted, 1, memory_order_seq_cst);
+  (void) !write (c->event_fd, &one, sizeof one);
+  (void) syscall (SYS_futex, &c->interrupted, FUTEX_WAKE_PRIVATE, INT_MAX, NULL,
+                  NULL, 0);
+  /* fc_consumer_interrupt:B, pairs with fc_set_attachment:A: the attachment
+   * is not left while one of these is under way. */
+  atomic_fetch_add_explicit (&c->interrupters, 1, memory_order_seq_cst);
+  att = atomic_load_explicit (&c->att, memory_order_seq_cst);
+  if (att != NULL && !att->observing)
+    sem_post (&att->entry->wake.sem);
+  atomic_fetch_sub_explicit (&c->interrupters, 1, memory_order_seq_cst);
+  errno = saved;
+}
+
+void
+fc_consumer_resume (fc_consumer_t *c)
+{
+  uint64_t count;
+
+  atomic_store_explicit (&c->interrupted, 0, memory_order_seq_cst);
+  (void) !read (c->event_fd, &count, sizeof count);
+}
