@@ -48,6 +48,7 @@ adopt_history (fc_generation_t *gen)
   uint64_t first = gen->header->first_seq;
   uint64_t have, oldest;
 
+  /* adopt_history:A, pairs with fc_cells_publish:C. */
   gen->head = atomic_load_explicit (&gen->words->head, memory_order_acquire);
   if (gen->head < first)
     return false;
@@ -62,6 +63,7 @@ adopt_history (fc_generation_t *gen)
 
       if (word != FC_MAP_NONE && !FC_MAP_IS (word, gen->head))
         return false;
+      /* adopt_history:B, pairs with fc_load_map:A. */
       atomic_store_explicit (&gen->map[seq % depth], FC_MAP_NONE,
                              memory_order_seq_cst);
     }
@@ -75,6 +77,7 @@ adopt_history (fc_generation_t *gen)
         continue;
       if (seq + depth == gen->head && FC_MAP_IS (word, gen->head))
         {
+          /* adopt_history:C, pairs with fc_load_map:A. */
           atomic_store_explicit (&gen->map[i], FC_MAP_NONE,
                                  memory_order_seq_cst);
           continue;
@@ -128,7 +131,7 @@ adopt (fc_generation_t *gen, const fc_ring_file_t *ring,
     {
       memcpy (gen->base + gen->geo.format_offset, options->format,
               options->format_size);
-      /* fc_generation_adopt:A, pairs with fc_consumer_format:A. */
+      /* adopt:A, pairs with fc_consumer_format:A. */
       atomic_store_explicit (&gen->header->format_size, options->format_size,
                              memory_order_release);
     }

@@ -14,6 +14,7 @@
 void
 fc_attachment_unref (fc_attachment_t *att)
 {
+  /* fc_attachment_unref:A: the last one sees what the others did. */
   if (att == NULL
       || atomic_fetch_sub_explicit (&att->refs, 1, memory_order_acq_rel) > 1)
     return;
@@ -202,16 +203,17 @@ is_over (const fc_ring_file_t *ring)
   return state == FC_STATE_REPLACED || state == FC_STATE_REMOVED;
 }
 
-/* Whether the slot's ring is the one that C has already: then -ENOENT where
- * it has ended and all of it was taken, else 1. */
+/* The slot's ring is the one that C has already: 1, or -ENOENT where it has
+ * ended and nothing is left to take. */
 static int
 look_at_same (fc_consumer_t *c)
 {
   uint32_t state;
   uint64_t head;
 
-  if (fc_load_state (c->att, &state) == 0 && fc_load_head (c->att, &head) == 0
-      && state == FC_STATE_EOS && head == c->cursor)
+  if (fc_load_state (c->att, &state) < 0 || fc_load_head (c->att, &head) < 0
+      || state == FC_STATE_REPLACED || state == FC_STATE_REMOVED
+      || (state == FC_STATE_EOS && head == c->cursor))
     return fc_fail (-ENOENT, "slot %s has ended, and nothing new has begun",
                     c->slot);
   return 1;

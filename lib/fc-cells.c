@@ -77,7 +77,7 @@ shorten_history (fc_generation_t *gen)
 
       if (gen->place[i] == FC_NO_CELL)
         continue;
-      /* fc_cells_shorten:A, pairs with fc_consumer_claim:B, as
+      /* shorten_history:A, pairs with fc_load_map:A, as
        * fc_cells_publish:C does. */
       atomic_store_explicit (&gen->map[i], FC_MAP_NONE, memory_order_seq_cst);
       retire_place (gen, i);
@@ -169,17 +169,17 @@ fc_cells_publish (fc_generation_t *gen, uint32_t cell, fc_frame_t *frame)
   /* fc_cells_publish:A, pairs with fc_observer_copy:A: the frame's bytes are
    * there before its number is. */
   atomic_store_explicit (&h->seq, frame->seq, memory_order_release);
-  /* fc_cells_publish:B, pairs with fc_consumer_claim:B and
+  /* fc_cells_publish:B, pairs with fc_load_map:A and
    * fc_table_mark_leased:A: retires the place's old cell; leases are looked
    * at only after it. */
   atomic_store_explicit (&gen->map[i], FC_MAP_WORD (frame->seq, cell),
                          memory_order_seq_cst);
   gen->head++;
-  /* fc_cells_publish:C, pairs with fc_consumer_peek:B (the place is stored
-   * before the frame counts) and with fc_consumer_wait:B (waiting is looked
+  /* fc_cells_publish:C, pairs with fc_load_head:A (the place is stored
+   * before the frame counts) and with wait_semaphore:B (waiting is looked
    * at only after it). */
   atomic_store_explicit (&gen->words->head, gen->head, memory_order_seq_cst);
-  /* fc_cells_publish:D, pairs with fc_observer_wait:A: an observer that read
+  /* fc_cells_publish:D, pairs with fc_load_wake:A: an observer that read
    * the old value and the old head is woken, or does not fall asleep. */
   atomic_fetch_add_explicit (&gen->words->wake, 1, memory_order_seq_cst);
   retire_place (gen, i);

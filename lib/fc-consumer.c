@@ -20,6 +20,7 @@
 void
 fc_consumer_unref (fc_consumer_t *c)
 {
+  /* fc_consumer_unref:A: the last one sees what the others did. */
   if (atomic_fetch_sub_explicit (&c->refs, 1, memory_order_acq_rel) > 1)
     return;
   if (c->event_fd >= 0)
@@ -115,7 +116,7 @@ set_attachment (fc_consumer_t *c, fc_attachment_t *att)
 {
   fc_attachment_t *had;
 
-  /* fc_set_attachment:A, pairs with fc_consumer_interrupt:B. */
+  /* set_attachment:A, pairs with fc_consumer_interrupt:B. */
   had = atomic_exchange_explicit (&c->att, att, memory_order_seq_cst);
   while (atomic_load_explicit (&c->interrupters, memory_order_seq_cst) > 0)
     ; /* a handful of instructions and a post, in another thread */
@@ -288,7 +289,7 @@ fc_consumer_format (fc_consumer_t *c, const void **data, size_t *size)
     return say_detached (c);
   if (att->format == NULL)
     {
-      /* fc_consumer_format:A, pairs with fc_generation_adopt:A: pread copies
+      /* fc_consumer_format:A, pairs with adopt:A: pread copies
        * the length before the bytes are asked for. */
       r = fc_pread (att->fd, &bytes, sizeof bytes,
                     offsetof (fc_ring_header_t, format_size), att->path);
@@ -346,7 +347,7 @@ copy_sticky (const fc_attachment_t *att, uint8_t *data, size_t capacity,
     }
   if (r < 0)
     return r;
-  /* fc_consumer_sticky:B, pairs with fc_generation_write_sticky:A. */
+  /* copy_sticky:A, pairs with fc_generation_write_sticky:A. */
   fc_fence (memory_order_acquire);
   r = fc_load_serial (att, &again);
   if (r < 0 || again != *serial)

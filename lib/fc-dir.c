@@ -451,6 +451,10 @@ fc_slot_lock (const fc_dir_t *dir, const char *slot)
         fd = fc_file_create (dir, name, 0600, FC_SHARE_USER);
     }
   while (fd == -EEXIST); /* somebody else made it in between */
+  if (fd == -EACCES && fstatat (dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    return fc_fail (fd,
+                    "slot %s in %s belongs to user %u; use another slot name",
+                    slot, dir->path, (unsigned) st.st_uid);
   if (fd < 0)
     return fd;
   r = fc_lock_bytes (fd, 0, 1);

@@ -322,7 +322,8 @@ void
 fc_generation_begin_at (fc_generation_t *gen, uint64_t seq)
 {
   gen->head = gen->header->first_seq = seq;
-  atomic_store_explicit (&gen->words->head, seq, memory_order_seq_cst);
+  /* Nobody else has it yet: its name, given later, is what publishes it. */
+  atomic_store_explicit (&gen->words->head, seq, memory_order_relaxed);
 }
 
 static fc_sticky_t *
@@ -338,7 +339,7 @@ fc_generation_copy_sticky (fc_generation_t *gen, const fc_generation_t *from)
   memcpy (sticky_place (gen, gen->sticky), sticky_place (from, gen->sticky),
           sizeof (fc_sticky_t));
   atomic_store_explicit (&gen->words->sticky, gen->sticky,
-                         memory_order_release);
+                         memory_order_relaxed);
 }
 
 void
@@ -347,7 +348,7 @@ fc_generation_write_sticky (fc_generation_t *gen, const void *data, size_t size)
   fc_sticky_t *place = sticky_place (gen, gen->sticky + 1);
   const uint8_t *from = data;
 
-  /* fc_generation_write_sticky:A, pairs with fc_consumer_sticky:B: a reader
+  /* fc_generation_write_sticky:A, pairs with copy_sticky:A: a reader
    * that copies words stored after this fence, in the place whose serial is
    * over, sees the serial that ended it. */
   fc_fence (memory_order_release);
@@ -359,7 +360,7 @@ fc_generation_write_sticky (fc_generation_t *gen, const void *data, size_t size)
       memcpy (&word, from + i, size - i < 8 ? size - i : 8);
       atomic_store_explicit (&place->word[i / 8], word, memory_order_relaxed);
     }
-  /* fc_generation_write_sticky:B, pairs with fc_consumer_sticky:A. */
+  /* fc_generation_write_sticky:B, pairs with fc_load_serial:A. */
   gen->sticky++;
   atomic_store_explicit (&gen->words->sticky, gen->sticky,
                          memory_order_release);
@@ -380,7 +381,7 @@ fc_generation_dropped (const fc_generation_t *gen)
 void
 fc_generation_set_state (fc_generation_t *gen, fc_state_t state)
 {
-  /* fc_generation_set_state:A, pairs with fc_consumer_peek:A: head was stored
+  /* fc_generation_set_state:A, pairs with fc_load_state:A: head was stored
    * before, so an end is seen only with the last frame. */
   atomic_store_explicit (&gen->words->state, state, memory_order_seq_cst);
   atomic_fetch_add_explicit (&gen->words->wake, 1, memory_order_seq_cst);
@@ -428,6 +429,7 @@ fc_generation_inherit (fc_generation_t **result, const fc_ring_file_t *ring,
     r = map_ring (gen);
   if (r == 0)
     {
+      /* fc_generation_inherit:A, pairs with fc_cells_publish:C. */
       gen->head
           = atomic_load_explicit (&gen->words->head, memory_order_acquire);
       gen->foreign = fc_generation_lock (gen) < 0;
@@ -448,7 +450,7 @@ fc_generation_cut (fc_generation_t *gen, bool in_use)
   uint64_t length;
 
   for (uint32_t i = 0; i < gen->geo.ring_depth; i++)
-    /* fc_generation_cut:A, pairs with fc_consumer_claim:B, as
+    /* fc_generation_cut:A, pairs with fc_load_map:A, as
      * fc_cells_publish:B does: then the leases, then the end of the file. */
     atomic_store_explicit (&gen->map[i], FC_MAP_NONE, memory_order_seq_cst);
   memset (marks, 0, (planned + 63) / 64 * 8);

@@ -45,7 +45,7 @@ fc_load_state (const fc_attachment_t *att, uint32_t *state)
 {
   if (att->observing)
     return read_steady (att, WORD_AT (att, state), state, sizeof *state);
-  /* fc_consumer_peek:A, pairs with fc_generation_set_state:A: state before
+  /* fc_load_state:A, pairs with fc_generation_set_state:A: state before
    * head, so that an end is believed only with the last frame. */
   *state = atomic_load_explicit (&att->words->state, memory_order_seq_cst);
   return 0;
@@ -56,7 +56,7 @@ fc_load_head (const fc_attachment_t *att, uint64_t *head)
 {
   if (att->observing)
     return read_steady (att, WORD_AT (att, head), head, sizeof *head);
-  /* fc_consumer_peek:B, pairs with fc_cells_publish:C. */
+  /* fc_load_head:A, pairs with fc_cells_publish:C. */
   *head = atomic_load_explicit (&att->words->head, memory_order_seq_cst);
   return 0;
 }
@@ -64,7 +64,7 @@ fc_load_head (const fc_attachment_t *att, uint64_t *head)
 int
 fc_load_wake (const fc_attachment_t *att, uint32_t *wake)
 {
-  /* fc_observer_wait:A, pairs with fc_cells_publish:D: read before state and
+  /* fc_load_wake:A, pairs with fc_cells_publish:D: read before state and
    * head; FUTEX_WAIT compares it again. */
   return read_steady (att, WORD_AT (att, wake), wake, sizeof *wake);
 }
@@ -74,7 +74,7 @@ fc_load_serial (const fc_attachment_t *att, uint32_t *serial)
 {
   if (att->observing)
     return read_steady (att, WORD_AT (att, sticky), serial, sizeof *serial);
-  /* fc_consumer_sticky:A, pairs with fc_generation_write_sticky:B. */
+  /* fc_load_serial:A, pairs with fc_generation_write_sticky:B. */
   *serial = atomic_load_explicit (&att->words->sticky, memory_order_acquire);
   return 0;
 }
@@ -86,7 +86,7 @@ fc_load_map (const fc_attachment_t *att, uint64_t seq, uint64_t *word)
 
   if (att->observing)
     return read_steady (att, att->geo.map_offset + i * 8, word, sizeof *word);
-  /* fc_consumer_claim:B, pairs with fc_cells_publish:B, fc_cells_shorten:A
+  /* fc_load_map:A, pairs with fc_cells_publish:B, shorten_history:A
    * and fc_generation_cut:A. */
   *word = atomic_load_explicit (&att->map[i], memory_order_seq_cst);
   return 0;

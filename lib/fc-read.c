@@ -93,7 +93,7 @@ lease_word (const fc_attachment_t *att, uint32_t k)
 static void
 end_lease (const fc_attachment_t *att, uint32_t k)
 {
-  /* fc_lease_end:A, pairs with fc_table_mark_leased:A: what was read is read.
+  /* end_lease:A, pairs with fc_table_mark_leased:A: what was read is read.
    */
   atomic_store_explicit (lease_word (att, k), 0, memory_order_release);
 }
@@ -124,7 +124,7 @@ claim (fc_attachment_t *att, uint64_t seq, uint64_t word, uint32_t k)
 
   if (cell >= att->geo.cells_planned)
     return damaged (att, "its map names a cell that there is not");
-  /* fc_consumer_claim:A, pairs with fc_table_mark_leased:A. */
+  /* claim:A, pairs with fc_table_mark_leased:A. */
   atomic_store_explicit (lease_word (att, k), cell + 1, memory_order_seq_cst);
   (void) fc_load_map (att, seq, &again);
   if (again != word)
@@ -137,7 +137,7 @@ claim (fc_attachment_t *att, uint64_t seq, uint64_t word, uint32_t k)
       end_lease (att, k);
       return damaged (att, "it is truncated");
     }
-  /* fc_consumer_claim:C, pairs with fc_cells_publish:A. Another number is
+  /* claim:B, pairs with fc_cells_publish:A. Another number is
    * that of a frame whose lease somebody took away, or of one that a killed
    * writer left half made. */
   if (atomic_load_explicit (&att->headers[cell].seq, memory_order_acquire)
@@ -256,7 +256,7 @@ copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
           frame->info.meta = frame->info.meta_size > 0 ? c->meta : NULL;
         }
     }
-  /* fc_consumer_copy:A, pairs with fc_cells_get:A: whom the slot trusts could
+  /* copy:A, pairs with fc_cells_get:A: whom the slot trusts could
    * have cleared the lease. */
   fc_fence (memory_order_acquire);
   if (r == 0
@@ -300,7 +300,7 @@ static int
 free_lease (const fc_attachment_t *att)
 {
   for (uint32_t k = 0; k + 1 < att->geo.leases; k++)
-    /* fc_consumer_lease:A, pairs with fc_consumer_release:A. */
+    /* free_lease:A, pairs with fc_consumer_release:A. */
     if (atomic_load_explicit (&att->busy[k], memory_order_acquire) == 0)
       return (int) k;
   return fc_fail (-EAGAIN,
@@ -426,7 +426,7 @@ fc_consumer_release (fc_consumer_t *c, fc_frame_t *frame)
   frame->capacity = 0;
   frame->info.meta = NULL;
   end_lease (att, k);
-  /* fc_consumer_release:A, pairs with fc_consumer_lease:A. */
+  /* fc_consumer_release:A, pairs with free_lease:A. */
   atomic_store_explicit (&att->busy[k], 0, memory_order_release);
   atomic_fetch_sub_explicit (&c->leases_out, 1, memory_order_relaxed);
   fc_attachment_unref (att);

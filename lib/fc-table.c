@@ -56,7 +56,7 @@ attached_word (const fc_table_t *table, uint32_t word)
   uint64_t bits;
   uint32_t left = table->entries - word * 64;
 
-  /* fc_table_attached:A, pairs with fc_table_attach:B: an entry that is not
+  /* attached_word:A, pairs with set_attached:A: an entry that is not
    * seen attached here has yet to store its first lease and its first
    * waiting, so it looks at map and head after them. */
   bits = atomic_load_explicit (fc_table_attached (table) + word,
@@ -100,11 +100,11 @@ set_attached (fc_table_t *table, uint32_t i, bool attached)
   _Atomic uint64_t *word = fc_table_attached (table) + i / 64;
   uint64_t bit = UINT64_C (1) << (i % 64);
 
-  /* fc_table_attach:B (set), pairs with fc_table_attached:A; fc_table_reap:B
-   * (cleared, after the leases), pairs with fc_table_attached:A. */
   if (attached)
+    /* set_attached:A, pairs with attached_word:A. */
     atomic_fetch_or_explicit (word, bit, memory_order_seq_cst);
   else
+    /* set_attached:B, pairs with attached_word:A: the leases are cleared. */
     atomic_fetch_and_explicit (word, ~bit, memory_order_seq_cst);
 }
 
@@ -113,7 +113,7 @@ clear_leases (fc_table_t *table, uint32_t i)
 {
   fc_entry_t *entry = fc_table_entry (table, i);
 
-  /* fc_table_reap:A, pairs with fc_table_mark_leased:A. The dead do not read:
+  /* clear_leases:A, pairs with fc_table_mark_leased:A. The dead do not read:
    * release is enough, and is what a consumer's own release is. */
   for (uint32_t k = 0; k < table->leases; k++)
     atomic_store_explicit (&entry->lease[k], 0, memory_order_release);
@@ -227,7 +227,7 @@ fc_table_post_all (fc_table_t *table)
 static bool
 is_waiting (fc_entry_t *entry)
 {
-  /* fc_table_post_waiting:A, pairs with fc_consumer_wait:A: head was stored
+  /* is_waiting:A, pairs with wait_semaphore:A: head was stored
    * before this load, waiting before the consumer's look at head: one of the
    * two sees the other. */
   return atomic_load_explicit (&entry->waiting, memory_order_seq_cst) != 0;
@@ -250,7 +250,7 @@ fc_table_post_waiting (fc_table_t *table, unsigned limit)
     {
       fc_entry_t *entry = fc_table_entry (table, i);
 
-      /* fc_table_post_waiting:B: whoever gets the 1 posts, so that a wait is
+      /* fc_table_post_waiting:A: whoever gets the 1 posts, so that a wait is
        * posted to once. */
       if (is_waiting (entry)
           && atomic_exchange_explicit (&entry->waiting, 0, memory_order_seq_cst)
@@ -270,9 +270,9 @@ fc_table_mark_leased (const fc_table_t *table, uint64_t *marks, uint32_t cells)
 
       for (uint32_t k = 0; k < table->leases; k++)
         {
-          /* fc_table_mark_leased:A, pairs with fc_consumer_claim:A (one of
+          /* fc_table_mark_leased:A, pairs with claim:A (one of
            * map store and lease store is seen by the other side) and with
-           * fc_lease_end:A (what the consumer read is done). */
+           * end_lease:A (what the consumer read is done). */
           uint32_t lease
               = atomic_load_explicit (&entry->lease[k], memory_order_seq_cst);
 

@@ -44,7 +44,7 @@ typedef struct
 static bool
 is_interrupted (const fc_consumer_t *c)
 {
-  /* fc_consumer_wait:C, pairs with fc_consumer_interrupt:A. */
+  /* is_interrupted:A, pairs with fc_consumer_interrupt:A. */
   return atomic_load_explicit (&c->interrupted, memory_order_seq_cst) != 0;
 }
 
@@ -104,9 +104,9 @@ wait_semaphore (fc_consumer_t *c, fc_attachment_t *att, uint64_t until)
 
   for (int i = 0; i < DRAIN_MAX && sem_trywait (&entry->wake.sem) == 0; i++)
     ;
-  /* fc_consumer_wait:A, pairs with fc_table_post_waiting:A. */
+  /* wait_semaphore:A, pairs with is_waiting:A. */
   atomic_store_explicit (&entry->waiting, 1, memory_order_seq_cst);
-  /* fc_consumer_wait:B, pairs with fc_cells_publish:C: looked at after
+  /* wait_semaphore:B, pairs with fc_cells_publish:C: looked at after
    * waiting was stored. */
   if (!has_news (c, att) && !is_interrupted (c))
     {
@@ -244,12 +244,12 @@ fc_consumer_interrupt (fc_consumer_t *c)
   int saved = errno;
   fc_attachment_t *att;
 
-  /* fc_consumer_interrupt:A, pairs with fc_consumer_wait:C. */
+  /* fc_consumer_interrupt:A, pairs with is_interrupted:A. */
   atomic_store_explicit (&c->interrupted, 1, memory_order_seq_cst);
   (void) !write (c->event_fd, &one, sizeof one);
   (void) syscall (SYS_futex, &c->interrupted, FUTEX_WAKE_PRIVATE, INT_MAX, NULL,
                   NULL, 0);
-  /* fc_consumer_interrupt:B, pairs with fc_set_attachment:A: the attachment
+  /* fc_consumer_interrupt:B, pairs with set_attachment:A: the attachment
    * is not left while one of these is under way. */
   atomic_fetch_add_explicit (&c->interrupters, 1, memory_order_seq_cst);
   att = atomic_load_explicit (&c->att, memory_order_seq_cst);
@@ -264,6 +264,7 @@ fc_consumer_resume (fc_consumer_t *c)
 {
   uint64_t count;
 
+  /* fc_consumer_resume:A, pairs with is_interrupted:A. */
   atomic_store_explicit (&c->interrupted, 0, memory_order_seq_cst);
   (void) !read (c->event_fd, &count, sizeof count);
 }
