@@ -44,7 +44,8 @@ fc_cells_collect (fc_generation_t *gen)
 bool
 fc_cells_low (const fc_generation_t *gen)
 {
-  return gen->n_free < SPARE_CELLS && gen->cells < gen->geo.cells_planned;
+  return gen->n_free < SPARE_CELLS && gen->cells < gen->geo.cells_planned
+         && !gen->starved;
 }
 
 void

@@ -46,37 +46,47 @@ done (fc_writer_t *writer, fc_generation_t *gen)
   pthread_mutex_unlock (&writer->mutex);
 }
 
-static void
-append_cells (fc_writer_t *writer, fc_generation_t *gen)
+/* Reserve one more cell; only this thread makes gen->cells grow. */
+static int
+append_cell (fc_generation_t *gen)
 {
-  bool low = true;
+  uint64_t at = fc_cell_offset (&gen->geo, gen->cells);
+  int r = fc_reserve (gen->fd, at, gen->geo.cell_stride, gen->path);
 
-  while (low)
+  if (r == 0)
+    fc_populate_write (gen->base + at, gen->geo.cell_stride);
+  return r;
+}
+
+/* AGAIN: try although the file system was full. */
+static void
+append_cells (fc_writer_t *writer, fc_generation_t *gen, bool again)
+{
+  bool was_starved, low;
+  int r = 0;
+
+  pthread_mutex_lock (&writer->mutex);
+  was_starved = gen->starved;
+  if (again)
+    gen->starved = false;
+  for (;;)
     {
-      uint64_t at = fc_cell_offset (&gen->geo, gen->cells);
-      int r;
-
-      pthread_mutex_lock (&writer->mutex);
       fc_cells_collect (gen);
       low = fc_cells_low (gen);
       pthread_mutex_unlock (&writer->mutex);
       if (!low)
-        break;
-      /* Only this thread makes gen->cells grow. */
-      r = fc_reserve (gen->fd, at, gen->geo.cell_stride, gen->path);
-      if (r < 0)
-        {
-          if (!gen->starved)
-            fc_log (&writer->log, FC_LOG_WARNING, "%s", fc_error_detail ());
-          gen->starved = true;
-          break;
-        }
-      gen->starved = false;
-      fc_populate_write (gen->base + at, gen->geo.cell_stride);
+        return;
+      r = append_cell (gen);
       pthread_mutex_lock (&writer->mutex);
+      if (r < 0)
+        break;
       fc_cells_add (gen);
-      pthread_mutex_unlock (&writer->mutex);
     }
+  /* The frame path does not ask again until the next tick tried. */
+  gen->starved = true;
+  pthread_mutex_unlock (&writer->mutex);
+  if (!was_starved)
+    fc_log (&writer->log, FC_LOG_WARNING, "%s", fc_error_detail ());
 }
 
 static bool
@@ -185,7 +195,7 @@ tick (fc_writer_t *writer, fc_generation_t *gen)
     fc_log (&writer->log, FC_LOG_INFO,
             "%s: freed the entries of %u dead consumers", gen->path, reaped);
   look_at_link (writer, gen);
-  append_cells (writer, gen);
+  append_cells (writer, gen, true);
   pthread_mutex_lock (&writer->keeping);
   cut_replaced (writer, false);
   pthread_mutex_unlock (&writer->keeping);
@@ -199,7 +209,7 @@ do_work (fc_writer_t *writer, fc_generation_t *gen, uint32_t work)
   if ((work & FC_WORK_OBSERVE) != 0)
     fc_wake_observers (&gen->words->wake);
   if ((work & FC_WORK_SPARE) != 0)
-    append_cells (writer, gen);
+    append_cells (writer, gen, false);
 }
 
 static uint64_t

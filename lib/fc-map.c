@@ -121,7 +121,8 @@ fc_populate_write (void *base, uint64_t length)
   volatile uint8_t *at = base;
   uint64_t page = (uint64_t) sysconf (_SC_PAGESIZE);
 
-  if (madvise (base, (size_t) length, MADV_POPULATE_WRITE) == 0)
+  if (madvise (base, (size_t) length, MADV_POPULATE_WRITE) == 0
+      || errno != EINVAL)
     return;
   /* Before Linux 5.14. The bytes are reserved, and nobody else's yet. */
   for (uint64_t i = 0; i < length; i += page)

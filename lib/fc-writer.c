@@ -212,6 +212,7 @@ fc_writer_free (fc_writer_t *writer)
       fc_generation_unref (gen);
     }
   sem_destroy (&writer->work_sem);
+  pthread_mutex_destroy (&writer->renewing);
   pthread_mutex_destroy (&writer->keeping);
   pthread_mutex_destroy (&writer->mutex);
   free (writer);
@@ -236,6 +237,7 @@ fc_writer_open (fc_writer_t **result, const char *slot,
   if (writer == NULL)
     return fc_fail (-ENOMEM, "out of memory");
   pthread_mutex_init (&writer->mutex, NULL);
+  pthread_mutex_init (&writer->renewing, NULL);
   pthread_mutex_init (&writer->keeping, NULL);
   sem_init (&writer->work_sem, 0, 0);
   strcpy (writer->slot, slot);
@@ -301,41 +303,53 @@ fc_say_removed (const fc_writer_t *writer)
                   writer->slot, writer->dir.path);
 }
 
+static int
+renew (fc_writer_t *writer, fc_generation_t *old, fc_writer_options_t *options)
+{
+  fc_ancestry_t from = { old->header->lineage, 0, old->header->generation + 1,
+                         old->header->reserved != 0 };
+  fc_geometry_t geo;
+  bool removed;
+  int r = 0;
+
+  if (from.reserved)
+    r = fit_reserved (old->header, old->path, options);
+  if (r == 0)
+    r = fc_geometry_of_options (&geo, options);
+  if (r < 0)
+    return r;
+  pthread_mutex_lock (&writer->mutex);
+  removed = writer->removed;
+  pthread_mutex_unlock (&writer->mutex);
+  if (removed)
+    return fc_say_removed (writer);
+  if (!writer->suspended && same_ring (old, options))
+    return 0;
+  atomic_store_explicit (&writer->latency_ns, options->latency_ns,
+                         memory_order_relaxed);
+  r = make_generation (writer, options, &from, old);
+  return r < 0 ? r : 1;
+}
+
 int
 fc_writer_renew (fc_writer_t *writer, const fc_writer_options_t *given)
 {
   fc_writer_options_t options;
   fc_generation_t *old;
-  fc_ancestry_t from;
-  fc_geometry_t geo;
-  int r;
+  int r = fc_take_writer_options (&options, given);
 
-  r = fc_take_writer_options (&options, given);
+  if (r < 0)
+    return r;
+  pthread_mutex_lock (&writer->renewing);
   pthread_mutex_lock (&writer->mutex);
   old = writer->gen;
   old->refs++;
   pthread_mutex_unlock (&writer->mutex);
-  if (r == 0 && old->header->reserved)
-    r = fit_reserved (old->header, old->path, &options);
-  if (r == 0)
-    r = fc_geometry_of_options (&geo, &options);
-  if (r == 0 && writer->removed)
-    r = fc_say_removed (writer);
-  if (r == 0 && (writer->suspended || !same_ring (old, &options)))
-    {
-      atomic_store_explicit (&writer->latency_ns, options.latency_ns,
-                             memory_order_relaxed);
-      from.lineage = old->header->lineage;
-      from.first_seq = 0;
-      from.generation = old->header->generation + 1;
-      from.reserved = old->header->reserved != 0;
-      r = make_generation (writer, &options, &from, old);
-      if (r == 0)
-        r = 1;
-    }
+  r = renew (writer, old, &options);
   pthread_mutex_lock (&writer->mutex);
   fc_generation_unref (old);
   pthread_mutex_unlock (&writer->mutex);
+  pthread_mutex_unlock (&writer->renewing);
   return r;
 }
 

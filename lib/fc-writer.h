@@ -46,7 +46,7 @@ struct fc_generation
   uint16_t *retired; /* out of the map, perhaps still leased */
   uint64_t *held;    /* bit per cell: upstream still refers to it */
   uint64_t *marks;   /* bit per cell: scratch of a look at the leases */
-  bool starved;      /* the file system was full when last asked */
+  bool starved;      /* the file system was full when the housekeeper asked */
 
   uint64_t drained_at; /* replaced: monotonic ns from when it may be cut */
   bool foreign; /* replaced: another living process may write in its cells */
@@ -147,7 +147,8 @@ struct fc_writer
   uint64_t shortened; /* by generations before gen */
   uint64_t dropped;
 
-  pthread_mutex_t keeping; /* guards replaced; taken before mutex */
+  pthread_mutex_t renewing; /* one generation at a time; taken first */
+  pthread_mutex_t keeping;  /* guards replaced; taken before mutex */
   fc_generation_t *replaced;
 
   char slot[FC_NAME_MAX + 1];
