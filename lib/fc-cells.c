@@ -48,6 +48,13 @@ fc_cells_low (const fc_generation_t *gen)
          && !gen->starved;
 }
 
+int
+fc_cells_reserve (fc_generation_t *gen, uint32_t cell)
+{
+  return fc_reserve (gen->fd, fc_cell_offset (&gen->geo, cell),
+                     gen->geo.cell_stride, gen->path);
+}
+
 void
 fc_cells_add (fc_generation_t *gen)
 {
@@ -95,6 +102,11 @@ fc_cells_get (fc_generation_t *gen)
 
   if (gen->n_free <= SPARE_CELLS)
     fc_cells_collect (gen);
+  /* The housekeeper was not scheduled in time: rather than lose a frame of
+   * the history, this one pays for its cell. */
+  if (gen->n_free == 0 && fc_cells_low (gen)
+      && fc_cells_reserve (gen, gen->cells) == 0)
+    fc_cells_add (gen);
   if (gen->n_free == 0)
     shorten_history (gen);
   if (gen->n_free == 0)

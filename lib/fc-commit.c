@@ -50,8 +50,9 @@ end_hold (fc_writer_t *writer, fc_frame_t *frame)
   frame->hold[0] = NULL;
 }
 
+/* LIMIT: how many may be out already. */
 static int
-acquire_locked (fc_writer_t *writer, fc_frame_t *frame)
+acquire_locked (fc_writer_t *writer, fc_frame_t *frame, uint32_t limit)
 {
   fc_generation_t *gen = writer->gen;
   int cell;
@@ -63,7 +64,7 @@ acquire_locked (fc_writer_t *writer, fc_frame_t *frame)
                     "slot %s has no ring: there was no memory for its new "
                     "generation",
                     writer->slot);
-  if (gen->out >= gen->geo.writer_cells)
+  if (gen->out >= limit)
     return fc_fail (-EAGAIN,
                     "%s: all %u writer cells are acquired or held; raise "
                     "writer_cells, or copy",
@@ -89,7 +90,7 @@ fc_writer_acquire (fc_writer_t *writer, fc_frame_t *frame)
     return r;
   frame->hold[0] = NULL;
   pthread_mutex_lock (&writer->mutex);
-  r = acquire_locked (writer, frame);
+  r = acquire_locked (writer, frame, writer->gen->geo.writer_cells);
   pthread_mutex_unlock (&writer->mutex);
   return r;
 }
@@ -200,7 +201,7 @@ commit_copy_locked (fc_writer_t *writer, fc_frame_t *frame)
 {
   fc_frame_t copy = *frame;
   uint32_t cell;
-  int r = acquire_locked (writer, &copy);
+  int r = acquire_locked (writer, &copy, UINT32_MAX);
 
   if (r < 0)
     return r;
@@ -279,16 +280,14 @@ fc_writer_write (fc_writer_t *writer, const void *data, size_t size,
                  const fc_info_t *info, uint64_t *seq)
 {
   fc_frame_t frame = FC_FRAME_INIT;
-  int r = fc_writer_acquire (writer, &frame);
+  int r;
 
+  /* A copy goes through whatever is out: its cell is out only meanwhile. */
+  pthread_mutex_lock (&writer->mutex);
+  r = acquire_locked (writer, &frame, UINT32_MAX);
+  pthread_mutex_unlock (&writer->mutex);
   if (r < 0)
-    {
-      pthread_mutex_lock (&writer->mutex);
-      if (r == -EAGAIN && writer->gen->out >= writer->gen->geo.writer_cells)
-        writer->dropped++;
-      pthread_mutex_unlock (&writer->mutex);
-      return r;
-    }
+    return r;
   if (info != NULL)
     frame.info = *info;
   frame.size = size;

@@ -145,7 +145,9 @@ choose_cursor (fc_consumer_t *c)
   if (had && c->lineage == att->header.lineage && c->cursor <= head)
     return 0;
   r = fc_find_position (c, &c->options.position, &seq);
-  if (r < 0)
+  if (r == -ENOENT) /* it has yet to come */
+    seq = head;
+  else if (r < 0)
     return r;
   c->lineage = att->header.lineage;
   if (had)
@@ -178,6 +180,10 @@ fc_consumer_attach (fc_consumer_t *c, int64_t timeout)
   r = choose_cursor (c);
   if (r < 0)
     set_attachment (c, NULL);
+  else
+    fc_log (&c->log, FC_LOG_INFO, "%s: attached as %s at frame %llu", att->path,
+            att->observing ? "an observer" : "a consumer",
+            (unsigned long long) c->cursor);
   return r;
 }
 

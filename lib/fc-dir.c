@@ -294,41 +294,70 @@ fc_table_name (char *name, const char *slot, uint64_t id)
             (unsigned long long) id);
 }
 
-bool
-fc_is_ring_name (const char *name, char *slot)
+/* NAME without SUFFIX, where what is left is a slot's name. */
+static bool
+strip (const char *name, const char *suffix, char *slot)
 {
   size_t length = strlen (name);
+  size_t tail = strlen (suffix);
 
-  if (length < 6 || strcmp (name + length - 5, ".ring") != 0
-      || !is_name (name, length - 5))
+  if (length <= tail || strcmp (name + length - tail, suffix) != 0
+      || !is_name (name, length - tail))
     return false;
-  memcpy (slot, name, length - 5);
-  slot[length - 5] = '\0';
+  memcpy (slot, name, length - tail);
+  slot[length - tail] = '\0';
   return true;
 }
 
-bool
-fc_is_leftover_name (const char *name, const char *slot, bool *table,
-                     uint64_t *id)
+/* An id, and SUFFIX behind it, at the end of NAME: where they begin, or NULL.
+ */
+static const char *
+find_id (const char *name, const char *suffix, uint64_t *id)
 {
-  size_t length = strlen (slot);
+  size_t length = strlen (name);
+  size_t tail = ID_DIGITS + strlen (suffix);
   char digits[ID_DIGITS + 1];
-  const char *tail;
+  const char *at = name + length - tail;
 
-  if (name[0] != '.' || strncmp (name + 1, slot, length) != 0
-      || name[length + 1] != '.')
-    return false;
-  name += length + 2;
-  *table = strncmp (name, "tmp.", 4) != 0;
-  if (!*table)
-    name += 4;
-  if (strspn (name, "0123456789abcdef") != ID_DIGITS)
-    return false;
-  memcpy (digits, name, ID_DIGITS);
+  if (length <= tail || strspn (at, "0123456789abcdef") != ID_DIGITS
+      || strcmp (at + ID_DIGITS, suffix) != 0)
+    return NULL;
+  memcpy (digits, at, ID_DIGITS);
   digits[ID_DIGITS] = '\0';
   *id = strtoull (digits, NULL, 16);
-  tail = name + ID_DIGITS;
-  return strcmp (tail, *table ? ".consumers" : "") == 0;
+  return at;
+}
+
+bool
+fc_is_ring_name (const char *name, char *slot)
+{
+  return strip (name, ".ring", slot);
+}
+
+bool
+fc_is_leftover_name (const char *name, char *slot, bool *table, uint64_t *id)
+{
+  char stem[FC_FILE_MAX];
+  const char *at = find_id (name, ".consumers", id);
+
+  *table = at != NULL;
+  if (at == NULL)
+    at = find_id (name, "", id);
+  if (at == NULL || name[0] != '.' || (size_t) (at - name) >= sizeof stem)
+    return false;
+  memcpy (stem, name + 1, (size_t) (at - name) - 1);
+  stem[at - name - 1] = '\0';
+  return strip (stem, *table ? "." : ".tmp.", slot);
+}
+
+bool
+fc_is_slot_file (const char *name, char *slot)
+{
+  bool table;
+  uint64_t id;
+
+  return strip (name, ".lock", slot)
+         || fc_is_leftover_name (name, slot, &table, &id);
 }
 
 /* Files ------------------------------------------------------------------- */

@@ -79,9 +79,15 @@ map_ring (fc_generation_t *gen)
 
 /* Making ---------------------------------------------------------------- */
 
+static uint64_t
+bytes_needed (const fc_geometry_t *geo)
+{
+  return geo->ring_initial + geo->table_size;
+}
+
 static int
 create_table (fc_generation_t *gen, const fc_dir_t *dir, const char *slot,
-              uint64_t id, fc_share_t trust)
+              uint64_t id, fc_share_t trust, uint64_t available)
 {
   char name[FC_FILE_MAX];
   char path[FC_PATH_MAX];
@@ -94,7 +100,8 @@ create_table (fc_generation_t *gen, const fc_dir_t *dir, const char *slot,
   fd = fc_file_create (dir, name, fc_trust_mode (trust), trust);
   if (fd < 0)
     return fd;
-  r = fc_reserve (fd, 0, gen->geo.table_size, path);
+  r = fc_reserve_of (fd, 0, gen->geo.table_size, bytes_needed (&gen->geo),
+                     available, path);
   if (r == 0)
     {
       base = fc_map (fd, gen->geo.table_size, true, path);
@@ -191,7 +198,7 @@ fill_ring (fc_generation_t *gen, const fc_writer_options_t *options,
 static int
 create_ring (fc_generation_t *gen, const fc_dir_t *dir, const char *slot,
              const fc_writer_options_t *options, const fc_ancestry_t *from,
-             uint64_t id)
+             uint64_t id, uint64_t available)
 {
   char name[FC_FILE_MAX];
   int r;
@@ -203,7 +210,8 @@ create_ring (fc_generation_t *gen, const fc_dir_t *dir, const char *slot,
                             options->access);
   if (gen->fd < 0)
     return gen->fd;
-  r = fc_reserve (gen->fd, 0, gen->geo.ring_initial, gen->path);
+  r = fc_reserve_of (gen->fd, 0, gen->geo.ring_initial,
+                     bytes_needed (&gen->geo), available, gen->path);
   if (r == 0)
     r = map_ring (gen);
   if (r == 0)
@@ -223,6 +231,7 @@ fc_generation_create (fc_generation_t **result, const fc_dir_t *dir,
   fc_generation_t *gen;
   uint64_t id = fc_random ();
   uint32_t format = options->format_size;
+  uint64_t available;
   int r;
 
   /* A reserved slot without a format keeps room for any. */
@@ -240,10 +249,11 @@ fc_generation_create (fc_generation_t **result, const fc_dir_t *dir,
   gen = generation_new (&geo);
   if (gen == NULL)
     return fc_fail (-ENOMEM, "out of memory");
-  r = create_table (gen, dir, slot, id, options->trust);
+  available = fc_bytes_free (dir->fd);
+  r = create_table (gen, dir, slot, id, options->trust, available);
   if (r < 0)
     goto no_table;
-  r = create_ring (gen, dir, slot, options, from, id);
+  r = create_ring (gen, dir, slot, options, from, id, available);
   if (r < 0)
     goto no_ring;
   *result = gen;

@@ -46,23 +46,12 @@ done (fc_writer_t *writer, fc_generation_t *gen)
   pthread_mutex_unlock (&writer->mutex);
 }
 
-/* Reserve one more cell; only this thread makes gen->cells grow. */
-static int
-append_cell (fc_generation_t *gen)
-{
-  uint64_t at = fc_cell_offset (&gen->geo, gen->cells);
-  int r = fc_reserve (gen->fd, at, gen->geo.cell_stride, gen->path);
-
-  if (r == 0)
-    fc_populate_write (gen->base + at, gen->geo.cell_stride);
-  return r;
-}
-
 /* AGAIN: try although the file system was full. */
 static void
 append_cells (fc_writer_t *writer, fc_generation_t *gen, bool again)
 {
   bool was_starved, low;
+  uint32_t next;
   int r = 0;
 
   pthread_mutex_lock (&writer->mutex);
@@ -73,14 +62,19 @@ append_cells (fc_writer_t *writer, fc_generation_t *gen, bool again)
     {
       fc_cells_collect (gen);
       low = fc_cells_low (gen);
+      next = gen->cells;
       pthread_mutex_unlock (&writer->mutex);
       if (!low)
         return;
-      r = append_cell (gen);
+      r = fc_cells_reserve (gen, next);
+      if (r == 0)
+        fc_populate_live (fc_cell_data (gen, next), gen->geo.cell_stride);
       pthread_mutex_lock (&writer->mutex);
       if (r < 0)
         break;
-      fc_cells_add (gen);
+      /* The frame path may have taken that one. */
+      if (gen->cells == next)
+        fc_cells_add (gen);
     }
   /* The frame path does not ask again until the next tick tried. */
   gen->starved = true;
@@ -90,10 +84,14 @@ append_cells (fc_writer_t *writer, fc_generation_t *gen, bool again)
 }
 
 static bool
-populate_some (fc_generation_t *gen)
+populate_some (fc_writer_t *writer, fc_generation_t *gen)
 {
-  uint32_t n = gen->cells - gen->populated;
+  uint32_t cells, n;
 
+  pthread_mutex_lock (&writer->mutex);
+  cells = gen->cells;
+  pthread_mutex_unlock (&writer->mutex);
+  n = cells - gen->populated;
   if (n == 0)
     return false;
   if (n > POPULATE_CELLS)
@@ -101,7 +99,7 @@ populate_some (fc_generation_t *gen)
   fc_populate_live (fc_cell_data (gen, gen->populated),
                     n * gen->geo.cell_stride);
   gen->populated += n;
-  return gen->populated < gen->cells;
+  return gen->populated < cells;
 }
 
 static void
@@ -124,8 +122,8 @@ look_at_link (fc_writer_t *writer, fc_generation_t *gen)
     fc_log (&writer->log, FC_LOG_ERROR, "%s: the slot was removed", gen->path);
 }
 
-/* Cut what was drained for long enough, or has no consumer left; drop what
- * nobody holds. The caller has `keeping`. */
+/* Cut what was drained for long enough; drop what nobody holds. The caller
+ * has `keeping`. */
 static void
 cut_replaced (fc_writer_t *writer, bool all)
 {
@@ -138,7 +136,7 @@ cut_replaced (fc_writer_t *writer, bool all)
       bool in_use;
 
       (void) fc_table_reap (&gen->table);
-      if (!all && now < gen->drained_at && fc_table_count (&gen->table) > 0)
+      if (!all && now < gen->drained_at)
         {
           at = &gen->next;
           continue;
@@ -242,7 +240,7 @@ keep_house (void *data)
           tick (writer, gen);
           next_tick = now + tick_length (writer);
         }
-      more = populate_some (gen);
+      more = populate_some (writer, gen);
       done (writer, gen);
       if (!more)
         {

@@ -156,10 +156,9 @@ fc_bytes_free (int fd)
 }
 
 int
-fc_reserve (int fd, uint64_t start, uint64_t length, const char *path)
+fc_reserve_of (int fd, uint64_t start, uint64_t length, uint64_t needed,
+               uint64_t available, const char *path)
 {
-  int error;
-
   while (fallocate (fd, 0, (off_t) start, (off_t) length) < 0)
     {
       if (errno == EINTR)
@@ -167,17 +166,22 @@ fc_reserve (int fd, uint64_t start, uint64_t length, const char *path)
       if (errno != ENOSPC && errno != EFBIG && errno != ENOMEM)
         return fc_fail (-errno, "can not reserve %llu bytes for %s: %s",
                         (unsigned long long) length, path, strerror (errno));
-      error = -ENOSPC;
-      return fc_fail (error,
+      return fc_fail (-ENOSPC,
                       "not enough shared memory for %s: %llu bytes needed, "
                       "%llu bytes free; make the ring less deep or the "
                       "frames smaller, or enlarge the file system (a "
                       "container: --shm-size; a host: mount -o "
                       "remount,size=... /dev/shm)",
-                      path, (unsigned long long) length,
-                      (unsigned long long) fc_bytes_free (fd));
+                      path, (unsigned long long) needed,
+                      (unsigned long long) available);
     }
   return 0;
+}
+
+int
+fc_reserve (int fd, uint64_t start, uint64_t length, const char *path)
+{
+  return fc_reserve_of (fd, start, length, length, fc_bytes_free (fd), path);
 }
 
 int

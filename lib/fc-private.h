@@ -109,11 +109,12 @@ void fc_ring_name (char *name, const char *slot);
 void fc_lock_name (char *name, const char *slot);
 void fc_temp_name (char *name, const char *slot, uint64_t id);
 void fc_table_name (char *name, const char *slot, uint64_t id);
-/* Which slot a file belongs to: true where NAME is a ring / left over of one
- * (a temporary or a table, *ID is its id). */
+/* Whether NAME is a ring; a temporary, or a table, and of which ring id; or
+ * any file of a slot but its ring. SLOT gets the slot's name. */
 bool fc_is_ring_name (const char *name, char *slot);
-bool fc_is_leftover_name (const char *name, const char *slot, bool *table,
+bool fc_is_leftover_name (const char *name, char *slot, bool *table,
                           uint64_t *id);
+bool fc_is_slot_file (const char *name, char *slot);
 
 /* Open a file that is there: regular, no symbolic link, close-on-exec. */
 int fc_file_open (const fc_dir_t *dir, const char *name, int flags,
@@ -145,6 +146,9 @@ void fc_populate_live (void *base, uint64_t length);
 void fc_populate_read (const void *base, uint64_t length);
 /* Reserve the file's bytes up to LENGTH; -ENOSPC names what is missing. */
 int fc_reserve (int fd, uint64_t start, uint64_t length, const char *path);
+/* The same as part of NEEDED bytes, of which AVAILABLE were free. */
+int fc_reserve_of (int fd, uint64_t start, uint64_t length, uint64_t needed,
+                   uint64_t available, const char *path);
 /* A read that is whole or an error: -EPROTO where the file is too short. */
 int fc_pread (int fd, void *into, size_t size, uint64_t offset,
               const char *path);

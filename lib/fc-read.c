@@ -405,8 +405,15 @@ fc_consumer_lease (fc_consumer_t *c, fc_frame_t *frame, int64_t timeout)
 int
 fc_consumer_read (fc_consumer_t *c, fc_frame_t *frame, int64_t timeout)
 {
-  uint8_t *given = frame->data;
-  int r = next_frame (c, frame, timeout, -1);
+  uint8_t *given;
+  int r;
+
+  /* Where the frame still has a lease, its data is that of the ring. */
+  if (frame->hold[0] != NULL)
+    frame->data = NULL;
+  frame->hold[0] = NULL;
+  given = frame->data;
+  r = next_frame (c, frame, timeout, -1);
 
   if (r < 0)
     frame->data = given;

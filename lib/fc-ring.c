@@ -171,11 +171,12 @@ fc_sweep (const fc_dir_t *dir, const char *slot)
     }
   while ((file = readdir (stream)) != NULL)
     {
+      char of[FC_NAME_MAX + 1];
       bool table;
       uint64_t id;
 
-      if (fc_is_leftover_name (file->d_name, slot, &table, &id)
-          && !(table && id == named)
+      if (fc_is_leftover_name (file->d_name, of, &table, &id)
+          && strcmp (of, slot) == 0 && !(table && id == named)
           && unlinkat (dir->fd, file->d_name, 0) == 0)
         swept++;
     }

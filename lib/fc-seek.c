@@ -101,10 +101,14 @@ find_time (fc_consumer_t *c, uint64_t head, uint64_t when, uint64_t *seq)
       if (r < 0)
         return r;
       if (r == 0 && header.capture_ns >= when)
-        break;
+        {
+          *seq = at;
+          return 0;
+        }
     }
-  *seq = at;
-  return 0;
+  return fc_fail (-ENOENT, "%s: no frame was captured at or after %llu ns yet",
+                  ((fc_attachment_t *) c->att)->path,
+                  (unsigned long long) when);
 }
 
 int

@@ -312,10 +312,10 @@ by_name (const void *a, const void *b)
   return r != 0 ? r : (int) x->dir - (int) y->dir;
 }
 
-/* Add the slots of one directory: those that have a ring and, with LOCKS,
- * those of which only the lock is there. */
+/* Add the slots of one directory: those that have a ring and, with LEFT, those
+ * of which anything else is there. */
 static int
-names_add (names_t *names, const fc_dir_t *dir, unsigned n, bool locks)
+names_add (names_t *names, const fc_dir_t *dir, unsigned n, bool left)
 {
   int fd = openat (dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *stream = fd >= 0 ? fdopendir (fd) : NULL;
@@ -329,22 +329,11 @@ names_add (names_t *names, const fc_dir_t *dir, unsigned n, bool locks)
     }
   while ((file = readdir (stream)) != NULL)
     {
-      size_t length = strlen (file->d_name);
       found_t found = { .dir = n };
       found_t *grown;
 
-      if (locks && length > 5 && length < FC_FILE_MAX
-          && strcmp (file->d_name + length - 5, ".lock") == 0)
-        {
-          char ring[FC_FILE_MAX];
-
-          /* By the rule for rings, which checks the name too. */
-          memcpy (ring, file->d_name, length - 5);
-          strcpy (ring + length - 5, ".ring");
-          if (!fc_is_ring_name (ring, found.name))
-            continue;
-        }
-      else if (!fc_is_ring_name (file->d_name, found.name))
+      if (!fc_is_ring_name (file->d_name, found.name)
+          && !(left && fc_is_slot_file (file->d_name, found.name)))
         continue;
       grown = realloc (names->item, (names->n + 1) * sizeof found);
       if (grown == NULL)
@@ -357,7 +346,7 @@ names_add (names_t *names, const fc_dir_t *dir, unsigned n, bool locks)
 }
 
 static int
-names_collect (names_t *names, const char *dir, bool locks)
+names_collect (names_t *names, const char *dir, bool left)
 {
   fc_dir_t candidate;
   int r = 0, failed = 0;
@@ -368,7 +357,7 @@ names_collect (names_t *names, const char *dir, bool locks)
       if (r == 0 && candidate.fd < 0)
         continue;
       if (r == 0)
-        r = names_add (names, &candidate, n, locks);
+        r = names_add (names, &candidate, n, left);
       fc_dir_close (&candidate);
       if (r < 0)
         failed = r;
@@ -410,6 +399,15 @@ fc_slot_list (const char *dir, fc_slot_func_t func, void *user_data)
 /* Reserving and removing --------------------------------------------------- */
 
 static int
+say_exists (const fc_dir_t *dir, const char *slot)
+{
+  return fc_fail (-EEXIST,
+                  "slot %s exists already in %s; remove it first, or use "
+                  "another slot name",
+                  slot, dir->path);
+}
+
+static int
 reserve_locked (const fc_dir_t *dir, const char *slot,
                 const fc_writer_options_t *options)
 {
@@ -421,7 +419,7 @@ reserve_locked (const fc_dir_t *dir, const char *slot,
   if (r == 0)
     {
       fc_ring_close (&ring);
-      return fc_fail (-EEXIST, "slot %s exists already in %s", slot, dir->path);
+      return say_exists (dir, slot);
     }
   if (r != -ENOENT)
     return r;
@@ -454,6 +452,8 @@ fc_slot_reserve (const char *slot, const fc_writer_options_t *given)
   if (r < 0)
     return r;
   lock = r = fc_slot_lock (&dir, slot);
+  if (r == -EBUSY)
+    r = say_exists (&dir, slot);
   if (r >= 0)
     {
       r = reserve_locked (&dir, slot, &options);
@@ -463,8 +463,8 @@ fc_slot_reserve (const char *slot, const fc_writer_options_t *given)
   return r;
 }
 
-/* The caller has the slot's lock. Consumers are told, and its memory goes as
- * far as nobody leases it. */
+/* The caller has the slot's lock. Consumers are told; its memory goes with the
+ * last one that still drains it. */
 static void
 end_ring (const view_t *view, const char *slot)
 {
@@ -476,7 +476,6 @@ end_ring (const view_t *view, const char *slot)
   if (fc_generation_inherit (&gen, &ring, &view->dir, slot) == 0)
     {
       fc_generation_set_state (gen, FC_STATE_REMOVED);
-      (void) fc_generation_cut (gen, false);
       fc_generation_unlink (gen, &view->dir, slot);
       fc_generation_unref (gen);
     }
@@ -548,31 +547,48 @@ fc_slot_remove (const char *dir, const char *slot, int force)
   return r;
 }
 
-/* The caller has the slot's lock: its writer is dead, or was never there. */
+/* Free the entries of the dead: that takes their bytes' locks alone. */
 static int
-collect_locked (const view_t *view, const char *slot)
+collect_entries (const view_t *view, const char *slot, bool *unused)
 {
-  int collected = fc_sweep (&view->dir, slot);
   fc_ring_file_t ring;
   fc_table_t table;
-  bool unused = true;
+  int collected = 0;
 
+  *unused = false;
   if (fc_ring_open (&ring, &view->dir, slot, O_RDONLY) < 0)
-    return collected;
+    return 0;
+  *unused = !ring.header.reserved;
   if (fc_table_open (&table, &ring, &view->dir, slot, O_RDWR) == 0)
     {
-      collected += (int) fc_table_reap (&table);
-      unused = fc_table_count (&table) == 0;
+      collected = (int) fc_table_reap (&table);
+      *unused = *unused && fc_table_count (&table) == 0;
       fc_table_close (&table);
     }
-  if (unused && !ring.header.reserved)
+  fc_ring_close (&ring);
+  return collected;
+}
+
+static int
+collect (const view_t *view, const char *slot)
+{
+  int lock = fc_slot_lock (&view->dir, slot);
+  int collected = 0;
+  bool unused;
+
+  if (lock >= 0)
+    collected += fc_sweep (&view->dir, slot);
+  collected += collect_entries (view, slot, &unused);
+  /* With the lock: its writer is dead, or was never there. */
+  if (lock >= 0 && unused)
     {
       end_ring (view, slot);
       if (unlink_ring (view, slot) == 0)
         collected++;
       (void) fc_sweep (&view->dir, slot);
     }
-  fc_ring_close (&ring);
+  if (lock >= 0)
+    close (lock);
   return collected;
 }
 
@@ -589,18 +605,13 @@ fc_slot_gc (const char *dir, const char *slot)
     {
       const found_t *found = &names.item[i];
       view_t view;
-      int lock;
 
-      if (slot != NULL && strcmp (slot, found->name) != 0)
+      if ((slot != NULL && strcmp (slot, found->name) != 0)
+          || (i > 0 && by_name (found, found - 1) == 0)
+          || fc_dir_candidate (&view.dir, dir, found->dir) < 0)
         continue;
-      if (fc_dir_candidate (&view.dir, dir, found->dir) < 0 || view.dir.fd < 0)
-        continue;
-      lock = fc_slot_lock (&view.dir, found->name);
-      if (lock >= 0)
-        {
-          collected += collect_locked (&view, found->name);
-          close (lock);
-        }
+      if (view.dir.fd >= 0)
+        collected += collect (&view, found->name);
       fc_dir_close (&view.dir);
     }
   free (names.item);

@@ -131,6 +131,11 @@ make_generation (fc_writer_t *writer, const fc_writer_options_t *options,
       fc_generation_discard (made, &writer->dir, writer->slot);
       return r;
     }
+  fc_log (&writer->log, FC_LOG_INFO,
+          "%s: generation %u begins at frame %llu, %llu bytes", made->path,
+          made->header->generation,
+          (unsigned long long) made->header->first_seq,
+          (unsigned long long) (made->geo.ring_initial + made->geo.table_size));
   if (old == NULL)
     return 0;
   fc_table_name (name, writer->slot, old->header->id);

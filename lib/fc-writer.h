@@ -121,6 +121,9 @@ void fc_cells_publish (fc_generation_t *gen, uint32_t cell, fc_frame_t *frame);
 /* Move what is no longer leased from the retired to the free list. */
 void fc_cells_collect (fc_generation_t *gen);
 bool fc_cells_low (const fc_generation_t *gen);
+/* Reserve the bytes of the next cell, without the mutex or with it; then put
+ * it to use. */
+int fc_cells_reserve (fc_generation_t *gen, uint32_t cell);
 void fc_cells_add (fc_generation_t *gen);
 
 /* fc-housekeeper.c */

@@ -221,7 +221,8 @@ typedef struct
   fc_share_t trust;       /* who may hold leases */
   uint32_t observers;     /* 1: wake observers even if access == trust */
   uint64_t latency_ns;    /* that the writer declares, ns; 0 */
-  uint64_t first_seq;     /* where a new slot begins to count; 0 */
+  uint64_t first_seq;     /* where a new slot begins to count, up to
+                             2^63 - 1; 0 */
   fc_log_func_t log;      /* NULL: silent */
   void *log_data;
 } fc_writer_options_t;
@@ -261,10 +262,13 @@ typedef struct
  * dead or finished writer left when it agrees in everything (consumers then
  * just see frames again), else make a new ring; a slot that still has a ring
  * gets a new generation and its consumers are told FC_REPLACED.
- * Memory is reserved before this returns, and never outgrows the plan of
- * fc_plan (). *WRITER is the caller's, to close. Any thread.
+ * A reserved slot's numbers are those that it was reserved with, whatever
+ * OPTIONS say. Memory is reserved before this returns, and never outgrows the
+ * plan of fc_plan (). *WRITER is the caller's, to close. Any thread.
  * Returns 0; -EBUSY (names the live writer's pid); -ENOSPC (names the bytes
- * needed, the bytes free and the remedy); -EINVAL, -EACCES, -EPERM, -EMFILE. */
+ * needed, the bytes free and the remedy); -EMSGSIZE (the slot is reserved for
+ * smaller frames, or the format is too long); -EINVAL, -EACCES, -EPERM,
+ * -EMFILE. */
 FC_API int fc_writer_open (fc_writer_t **writer, const char *slot,
                            const fc_writer_options_t *options);
 
@@ -305,10 +309,10 @@ FC_API void fc_writer_unhold (fc_writer_t *writer, fc_frame_t *frame);
 /* Give an acquired cell back unpublished. Also after fc_writer_close (). */
 FC_API void fc_writer_abandon (fc_writer_t *writer, fc_frame_t *frame);
 
-/* Copy SIZE bytes into a cell and publish it. INFO may be NULL. *SEQ, unless
- * SEQ is NULL, is the frame's number.
+/* Copy SIZE bytes into a cell and publish it, however many writer cells are
+ * out. INFO may be NULL. *SEQ, unless SEQ is NULL, is the frame's number.
  * Returns as fc_writer_acquire () and fc_writer_commit (); -EAGAIN is then a
- * frame dropped and counted. */
+ * frame dropped and counted: memory is out. */
 FC_API int fc_writer_write (fc_writer_t *writer, const void *data, size_t size,
                             const fc_info_t *info, uint64_t *seq);
 
@@ -374,7 +378,8 @@ typedef struct
   const char *dir;        /* slot directory; NULL: FC_DIR, else the usual */
   int64_t wait_ns;        /* how long fc_consumer_open () waits for a slot
                              that does not exist yet; 0: not */
-  fc_position_t position; /* where to begin; live */
+  fc_position_t position; /* where to begin, live; one that is not there yet
+                             begins at the next frame */
   fc_on_lap_t on_lap;
   uint32_t detached;      /* 1: do not attach; fc_consumer_attach () does */
   const char *name;       /* for display, up to 31 bytes; NULL: the program */
