@@ -276,7 +276,8 @@ FC_API int fc_writer_open (fc_writer_t **writer, const char *slot,
  * OPTIONS as for fc_writer_open () (dir, first_seq and log are not looked
  * at). Nothing happens where they are what the ring already has. Cells that
  * are out stay mapped; committing one copies it into the new ring. On error
- * the old generation stays live, unless -ENOSPC says that it had to go.
+ * the old generation stays live, unless -ENOSPC says that it had to go: then
+ * the slot has no ring, and writing is -ESTALE, until a renewal succeeds.
  * Returns 1 where a generation was made, 0 where not, or an error of
  * fc_writer_open (). */
 FC_API int fc_writer_renew (fc_writer_t *writer,
