@@ -206,8 +206,7 @@ create_ring (fc_generation_t *gen, const fc_dir_t *dir, const char *slot,
   fc_ring_name (name, slot);
   snprintf (gen->path, sizeof gen->path, "%s/%s", dir->path, name);
   fc_temp_name (name, slot, id);
-  gen->fd = fc_file_create (dir, name, fc_access_mode (options->access),
-                            options->access);
+  gen->fd = fc_file_create (dir, name, 0600, options->access);
   if (gen->fd < 0)
     return gen->fd;
   r = fc_reserve_of (gen->fd, 0, gen->geo.ring_initial,
@@ -291,7 +290,9 @@ fc_generation_publish (fc_generation_t *gen, const fc_dir_t *dir,
 
   fc_temp_name (temp, slot, gen->header->id);
   fc_ring_name (name, slot);
-  if (renameat (dir->fd, temp, dir->fd, name) == 0)
+  /* Opened to others only now: nobody could lock it before its writer did. */
+  if (fchmod (gen->fd, fc_access_mode ((fc_share_t) gen->header->access)) == 0
+      && renameat (dir->fd, temp, dir->fd, name) == 0)
     return 0;
   return fc_fail (-errno, "can not give %s its name: %s", gen->path,
                   strerror (errno));
