@@ -33,6 +33,19 @@ fc_attachment_unref (fc_attachment_t *att)
   free (att);
 }
 
+void
+fc_consumer_unref (fc_consumer_t *c)
+{
+  /* fc_consumer_unref:A: the last one sees what the others did. */
+  if (atomic_fetch_sub_explicit (&c->refs, 1, memory_order_acq_rel) > 1)
+    return;
+  if (c->event_fd >= 0)
+    close (c->event_fd);
+  free (c->dir);
+  free (c->buffer);
+  free (c);
+}
+
 static fc_attachment_t *
 attachment_new (fc_ring_file_t *ring)
 {

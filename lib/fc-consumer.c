@@ -17,19 +17,6 @@
 
 /* Opening ------------------------------------------------------------------ */
 
-void
-fc_consumer_unref (fc_consumer_t *c)
-{
-  /* fc_consumer_unref:A: the last one sees what the others did. */
-  if (atomic_fetch_sub_explicit (&c->refs, 1, memory_order_acq_rel) > 1)
-    return;
-  if (c->event_fd >= 0)
-    close (c->event_fd);
-  free (c->dir);
-  free (c->buffer);
-  free (c);
-}
-
 static int
 check_options (const fc_consumer_options_t *options)
 {

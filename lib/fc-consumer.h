@@ -73,8 +73,7 @@ struct fc_consumer
  * the slot is the one attached already and has or may get frames; -ENOENT. */
 int fc_attach_once (fc_consumer_t *c, fc_attachment_t **att);
 void fc_attachment_unref (fc_attachment_t *att);
-
-/* fc-consumer.c: drop the handle's or a lease's reference. */
+/* Drop the handle's or a lease's reference. */
 void fc_consumer_unref (fc_consumer_t *c);
 
 /* fc-wait.c --------------------------------------------------------------- */
@@ -85,7 +84,7 @@ int fc_consumer_wait (fc_consumer_t *c, uint64_t until);
 /* Wait for a change in the slot's directories, or until UNTIL. */
 int fc_wait_for_slot (fc_consumer_t *c, int *inotify_fd, uint64_t until);
 
-/* fc-observer.c ------------------------------------------------------------ */
+/* fc-load.c ---------------------------------------------------------------- */
 
 /* The words of a ring, loaded from the mapping or, by an observer, read.
  * Return 0 or an error. */
@@ -96,12 +95,16 @@ int fc_load_map (const fc_attachment_t *att, uint64_t seq, uint64_t *word);
 /* A word for display or of the sticky block. */
 int fc_load_word (const fc_attachment_t *att, uint64_t offset, uint64_t *value);
 int fc_load_serial (const fc_attachment_t *att, uint32_t *serial);
-/* An observer's copy: 0, 1 where the frame is gone, or an error. */
-int fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame);
 
-/* fc-read.c -----------------------------------------------------------------
- */
+/* fc-frame.c --------------------------------------------------------------- */
 
+/* -EPROTO, with WHAT is wrong with the ring. */
+int fc_say_damaged (const fc_attachment_t *att, const char *what);
+_Atomic uint32_t *fc_lease_word (const fc_attachment_t *att, uint32_t k);
+/* Hold the cell of frame SEQ, whose word in the map was WORD, with lease K:
+ * 0, 1 where it is gone, or an error. */
+int fc_claim (fc_attachment_t *att, uint64_t seq, uint64_t word, uint32_t k);
+void fc_end_lease (const fc_attachment_t *att, uint32_t k);
 /* The header of frame SEQ, for a look: 0, 1 where it is gone, or an error. */
 int fc_look_at (fc_consumer_t *c, uint64_t seq, fc_cell_header_t *header);
 int fc_fill_frame (const fc_attachment_t *att, const fc_cell_header_t *header,
@@ -110,6 +113,11 @@ int fc_fill_frame (const fc_attachment_t *att, const fc_cell_header_t *header,
  */
 void *fc_copy_target (fc_consumer_t *c, fc_frame_t *frame, size_t size,
                       int *error);
+
+/* fc-observer.c ------------------------------------------------------------ */
+
+/* An observer's copy: 0, 1 where the frame is gone, or an error. */
+int fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame);
 
 /* fc-seek.c ------------------------------------------------------------------
  */

@@ -220,4 +220,23 @@ int fc_sweep (const fc_dir_t *dir, const char *slot);
 void fc_wake_observers (_Atomic uint32_t *wake);
 uint64_t fc_random (void);
 
+/* fc-slots.c ------------------------------------------------------------- */
+
+typedef struct
+{
+  char name[FC_NAME_MAX + 1];
+  unsigned dir; /* fc_dir_candidate ()'s number */
+} fc_found_t;
+
+typedef struct
+{
+  fc_found_t *item; /* by name, then by directory; the caller's to free */
+  size_t n;
+} fc_names_t;
+
+/* Which slots have a ring, or with LEFT any file, in the directories where a
+ * consumer looks. */
+int fc_names_collect (fc_names_t *names, const char *dir, bool left);
+int fc_by_name (const void *a, const void *b);
+
 #endif /* FC_PRIVATE_H */

@@ -19,14 +19,6 @@ count_lost (fc_consumer_t *c, uint64_t n)
   c->unreported += n;
 }
 
-static int
-damaged (const fc_attachment_t *att, const char *what)
-{
-  return fc_fail (-EPROTO,
-                  "%s is damaged: %s; restart its writer, or remove the slot",
-                  att->path, what);
-}
-
 /* Every frame was taken: how the ring ended, or 0. */
 static int
 ended (const fc_attachment_t *att, uint32_t state)
@@ -66,7 +58,7 @@ peek (fc_consumer_t *c, uint64_t *word)
       if (head == c->cursor)
         return ended (att, state);
       if (head < c->cursor)
-        return damaged (att, "its write cursor went back");
+        return fc_say_damaged (att, "its write cursor went back");
       if (head - c->cursor > att->geo.ring_depth)
         {
           r = fc_find_lap (c, head, &to);
@@ -84,148 +76,6 @@ peek (fc_consumer_t *c, uint64_t *word)
     }
 }
 
-static _Atomic uint32_t *
-lease_word (const fc_attachment_t *att, uint32_t k)
-{
-  return &att->entry->lease[k];
-}
-
-static void
-end_lease (const fc_attachment_t *att, uint32_t k)
-{
-  /* end_lease:A, pairs with fc_table_mark_leased:A: what was read is read.
-   */
-  atomic_store_explicit (lease_word (att, k), 0, memory_order_release);
-}
-
-/* Whether the file reaches to the end of CELL. */
-static bool
-is_allocated (fc_attachment_t *att, uint32_t cell)
-{
-  uint64_t end = fc_cell_offset (&att->geo, cell + 1);
-  struct stat st;
-
-  if (end <= att->size)
-    return true;
-  if (fstat (att->fd, &st) < 0 || end > (uint64_t) st.st_size)
-    return false;
-  fc_populate_read (att->base + att->size, (uint64_t) st.st_size - att->size);
-  att->size = (uint64_t) st.st_size;
-  return true;
-}
-
-/* Hold the cell of frame SEQ, whose word in the map was WORD, with lease K:
- * 0, or 1 where it is gone. */
-static int
-claim (fc_attachment_t *att, uint64_t seq, uint64_t word, uint32_t k)
-{
-  uint32_t cell = FC_MAP_CELL (word);
-  uint64_t again;
-
-  if (cell >= att->geo.cells_planned)
-    return damaged (att, "its map names a cell that there is not");
-  /* claim:A, pairs with fc_table_mark_leased:A. */
-  atomic_store_explicit (lease_word (att, k), cell + 1, memory_order_seq_cst);
-  (void) fc_load_map (att, seq, &again);
-  if (again != word)
-    {
-      end_lease (att, k);
-      return 1;
-    }
-  if (!is_allocated (att, cell))
-    {
-      end_lease (att, k);
-      return damaged (att, "it is truncated");
-    }
-  /* claim:B, pairs with fc_cells_publish:A. Another number is
-   * that of a frame whose lease somebody took away, or of one that a killed
-   * writer left half made. */
-  if (atomic_load_explicit (&att->headers[cell].seq, memory_order_acquire)
-      == seq)
-    return 0;
-  end_lease (att, k);
-  return 1;
-}
-
-int
-fc_fill_frame (const fc_attachment_t *att, const fc_cell_header_t *h,
-               fc_frame_t *frame)
-{
-  if (h->size > att->geo.frame_size || h->meta_size > FC_META_MAX)
-    return damaged (att, "a frame is larger than its cell");
-  frame->seq = h->seq;
-  frame->size = (size_t) h->size;
-  frame->epoch = h->epoch;
-  frame->sticky = h->sticky;
-  frame->key_seq = h->key_seq;
-  frame->generation = att->header.generation;
-  frame->info.flags = h->flags;
-  frame->info.user_flags = h->user_flags;
-  frame->info.pts = h->pts;
-  frame->info.dts = h->dts;
-  frame->info.duration = h->duration;
-  frame->info.running_time = h->running_time;
-  frame->info.offset = h->offset;
-  frame->info.offset_end = h->offset_end;
-  frame->info.capture_ns = h->capture_ns;
-  frame->info.commit_ns = h->commit_ns;
-  frame->info.wall_ns = h->wall_ns;
-  frame->info.meta = NULL;
-  frame->info.meta_size = h->meta_size;
-  return 0;
-}
-
-void *
-fc_copy_target (fc_consumer_t *c, fc_frame_t *frame, size_t size, int *error)
-{
-  if (frame->data != NULL && frame->data != c->buffer)
-    {
-      if (size <= frame->capacity)
-        return frame->data;
-      *error
-          = fc_fail (-EMSGSIZE, "the frame has %zu bytes, the buffer given %zu",
-                     size, frame->capacity);
-      return NULL;
-    }
-  if (c->buffer_size < size || c->buffer == NULL)
-    {
-      size_t room = (size_t) ((fc_attachment_t *) c->att)->geo.frame_size;
-
-      free (c->buffer);
-      c->buffer = malloc (room);
-      c->buffer_size = c->buffer != NULL ? room : 0;
-    }
-  if (c->buffer == NULL)
-    *error = fc_fail (-ENOMEM, "out of memory for a frame of %zu bytes", size);
-  return c->buffer;
-}
-
-int
-fc_look_at (fc_consumer_t *c, uint64_t seq, fc_cell_header_t *header)
-{
-  fc_attachment_t *att = c->att;
-  uint32_t k = att->geo.leases - 1;
-  uint64_t word;
-  int r = fc_load_map (att, seq, &word);
-
-  if (r < 0 || !FC_MAP_IS (word, seq))
-    return r < 0 ? r : 1;
-  if (att->observing)
-    {
-      r = fc_pread (att->fd, header, sizeof *header,
-                    att->geo.headers_offset
-                        + FC_MAP_CELL (word) * sizeof *header,
-                    att->path);
-      return r < 0 ? r : header->seq != seq;
-    }
-  r = claim (att, seq, word, k);
-  if (r != 0)
-    return r;
-  *header = att->headers[FC_MAP_CELL (word)];
-  end_lease (att, k);
-  return 0;
-}
-
 /* A copy is a lease for as long as the copy lasts. */
 static int
 copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
@@ -240,7 +90,7 @@ copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
 
   if (att->observing)
     return fc_observer_copy (c, word, frame);
-  r = claim (att, c->cursor, word, k);
+  r = fc_claim (att, c->cursor, word, k);
   if (r != 0)
     return r;
   from = att->base + fc_cell_offset (&att->geo, cell);
@@ -262,7 +112,7 @@ copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
   if (r == 0
       && atomic_load_explicit (&h->seq, memory_order_relaxed) != c->cursor)
     r = 1;
-  end_lease (att, k);
+  fc_end_lease (att, k);
   return r;
 }
 
@@ -272,14 +122,14 @@ lease (fc_consumer_t *c, uint64_t word, uint32_t k, fc_frame_t *frame)
   fc_attachment_t *att = c->att;
   uint32_t cell = FC_MAP_CELL (word);
   const uint8_t *from;
-  int r = claim (att, c->cursor, word, k);
+  int r = fc_claim (att, c->cursor, word, k);
 
   if (r != 0)
     return r;
   r = fc_fill_frame (att, &att->headers[cell], frame);
   if (r < 0)
     {
-      end_lease (att, k);
+      fc_end_lease (att, k);
       return r;
     }
   from = att->base + fc_cell_offset (&att->geo, cell);
@@ -432,7 +282,7 @@ fc_consumer_release (fc_consumer_t *c, fc_frame_t *frame)
   frame->data = NULL;
   frame->capacity = 0;
   frame->info.meta = NULL;
-  end_lease (att, k);
+  fc_end_lease (att, k);
   /* fc_consumer_release:A, pairs with free_lease:A. */
   atomic_store_explicit (&att->busy[k], 0, memory_order_release);
   atomic_fetch_sub_explicit (&c->leases_out, 1, memory_order_relaxed);
@@ -455,6 +305,6 @@ fc_frame_intact (fc_consumer_t *c, const fc_frame_t *frame)
   fc_fence (memory_order_acquire);
   return atomic_load_explicit (&att->headers[cell].seq, memory_order_relaxed)
              == frame->seq
-         && atomic_load_explicit (lease_word (att, k), memory_order_relaxed)
+         && atomic_load_explicit (fc_lease_word (att, k), memory_order_relaxed)
                 == cell + 1;
 }

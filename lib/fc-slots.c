@@ -1,5 +1,5 @@
-/* Slots for tools: looking at them without attaching, reserving, removing,
- * collecting what crashes left, and planning.
+/* Slots for tools: looking at them without attaching, locking or changing
+ * anything.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -8,11 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "fc-consumer.h"
-#include "fc-writer.h"
 
 /* Rates are those of this many of the newest frames. */
 #define RATE_FRAMES 64
@@ -291,22 +289,10 @@ fc_slot_format (const char *dir, const char *slot, void *data, size_t capacity,
 
 /* Walking ------------------------------------------------------------------ */
 
-typedef struct
+int
+fc_by_name (const void *a, const void *b)
 {
-  char name[FC_NAME_MAX + 1];
-  unsigned dir;
-} found_t;
-
-typedef struct
-{
-  found_t *item;
-  size_t n;
-} names_t;
-
-static int
-by_name (const void *a, const void *b)
-{
-  const found_t *x = a, *y = b;
+  const fc_found_t *x = a, *y = b;
   int r = strcmp (x->name, y->name);
 
   return r != 0 ? r : (int) x->dir - (int) y->dir;
@@ -315,7 +301,7 @@ by_name (const void *a, const void *b)
 /* Add the slots of one directory: those that have a ring and, with LEFT, those
  * of which anything else is there. */
 static int
-names_add (names_t *names, const fc_dir_t *dir, unsigned n, bool left)
+names_add (fc_names_t *names, const fc_dir_t *dir, unsigned n, bool left)
 {
   int fd = openat (dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *stream = fd >= 0 ? fdopendir (fd) : NULL;
@@ -329,8 +315,8 @@ names_add (names_t *names, const fc_dir_t *dir, unsigned n, bool left)
     }
   while ((file = readdir (stream)) != NULL)
     {
-      found_t found = { .dir = n };
-      found_t *grown;
+      fc_found_t found = { .dir = n };
+      fc_found_t *grown;
 
       if (!fc_is_ring_name (file->d_name, found.name)
           && !(left && fc_is_slot_file (file->d_name, found.name)))
@@ -345,8 +331,8 @@ names_add (names_t *names, const fc_dir_t *dir, unsigned n, bool left)
   return 0;
 }
 
-static int
-names_collect (names_t *names, const char *dir, bool left)
+int
+fc_names_collect (fc_names_t *names, const char *dir, bool left)
 {
   fc_dir_t candidate;
   int r = 0, failed = 0;
@@ -363,15 +349,15 @@ names_collect (names_t *names, const char *dir, bool left)
         failed = r;
     }
   if (names->n > 0)
-    qsort (names->item, names->n, sizeof *names->item, by_name);
+    qsort (names->item, names->n, sizeof *names->item, fc_by_name);
   return names->n > 0 ? 0 : failed;
 }
 
 int
 fc_slot_list (const char *dir, fc_slot_func_t func, void *user_data)
 {
-  names_t names = { NULL, 0 };
-  int r = names_collect (&names, dir, false);
+  fc_names_t names = { NULL, 0 };
+  int r = fc_names_collect (&names, dir, false);
 
   for (size_t i = 0; r == 0 && i < names.n; i++)
     {
@@ -394,255 +380,4 @@ fc_slot_list (const char *dir, fc_slot_func_t func, void *user_data)
     }
   free (names.item);
   return r;
-}
-
-/* Reserving and removing --------------------------------------------------- */
-
-static int
-say_exists (const fc_dir_t *dir, const char *slot)
-{
-  return fc_fail (-EEXIST,
-                  "slot %s exists already in %s; remove it first, or use "
-                  "another slot name",
-                  slot, dir->path);
-}
-
-static int
-reserve_locked (const fc_dir_t *dir, const char *slot,
-                const fc_writer_options_t *options)
-{
-  fc_ancestry_t from = { 0, options->first_seq, 1, true };
-  fc_generation_t *gen;
-  fc_ring_file_t ring;
-  int r = fc_ring_open (&ring, dir, slot, O_RDONLY);
-
-  if (r == 0)
-    {
-      fc_ring_close (&ring);
-      return say_exists (dir, slot);
-    }
-  if (r != -ENOENT)
-    return r;
-  (void) fc_sweep (dir, slot);
-  r = fc_generation_create (&gen, dir, slot, options, &from);
-  if (r < 0)
-    return r;
-  r = fc_generation_publish (gen, dir, slot);
-  if (r < 0)
-    {
-      fc_generation_discard (gen, dir, slot);
-      return r;
-    }
-  fc_generation_unref (gen);
-  return 0;
-}
-
-int
-fc_slot_reserve (const char *slot, const fc_writer_options_t *given)
-{
-  fc_writer_options_t options;
-  fc_dir_t dir;
-  int lock;
-  int r = fc_check_name (slot);
-
-  if (r == 0)
-    r = fc_take_writer_options (&options, given);
-  if (r == 0)
-    r = fc_dir_for_writer (&dir, options.dir, false);
-  if (r < 0)
-    return r;
-  lock = r = fc_slot_lock (&dir, slot);
-  if (r == -EBUSY)
-    r = say_exists (&dir, slot);
-  if (r >= 0)
-    {
-      r = reserve_locked (&dir, slot, &options);
-      close (lock);
-    }
-  fc_dir_close (&dir);
-  return r;
-}
-
-/* The caller has the slot's lock. Consumers are told; its memory goes with the
- * last one that still drains it. */
-static void
-end_ring (const view_t *view, const char *slot)
-{
-  fc_ring_file_t ring;
-  fc_generation_t *gen;
-
-  if (fc_ring_open (&ring, &view->dir, slot, O_RDWR) < 0)
-    return;
-  if (fc_generation_inherit (&gen, &ring, &view->dir, slot) == 0)
-    {
-      fc_generation_set_state (gen, FC_STATE_REMOVED);
-      fc_generation_unlink (gen, &view->dir, slot);
-      fc_generation_unref (gen);
-    }
-  fc_ring_close (&ring);
-}
-
-static int
-unlink_ring (const view_t *view, const char *slot)
-{
-  char name[FC_FILE_MAX];
-
-  fc_ring_name (name, slot);
-  if (unlinkat (view->dir.fd, name, 0) < 0 && errno != ENOENT)
-    return fc_fail (-errno, "can not remove %s/%s: %s", view->dir.path, name,
-                    strerror (errno));
-  return 0;
-}
-
-/* Find the directory that has a file of SLOT's ring, whatever is in it. */
-static int
-find_ring (view_t *view, const char *dir, const char *slot)
-{
-  char name[FC_FILE_MAX];
-  struct stat st;
-  int r = fc_check_name (slot);
-
-  if (r < 0)
-    return r;
-  fc_ring_name (name, slot);
-  for (unsigned n = 0; (r = fc_dir_candidate (&view->dir, dir, n)) != -ERANGE;
-       n++)
-    {
-      if (r == 0 && view->dir.fd >= 0
-          && fstatat (view->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        return 0;
-      fc_dir_close (&view->dir);
-    }
-  return fc_fail (-ENOENT, "there is no slot %s in %s", slot,
-                  dir != NULL ? dir : fc_dirs_text ());
-}
-
-int
-fc_slot_remove (const char *dir, const char *slot, int force)
-{
-  view_t view;
-  int lock;
-  int r = find_ring (&view, dir, slot);
-
-  if (r < 0)
-    return r;
-  lock = fc_slot_lock (&view.dir, slot);
-  if (lock == -EBUSY && !force)
-    r = fc_fail (-EBUSY,
-                 "slot %s has a live writer; stop it, or force the removal",
-                 slot);
-  else if (lock < 0 && lock != -EBUSY)
-    r = lock;
-  else
-    {
-      if (lock >= 0)
-        end_ring (&view, slot);
-      r = unlink_ring (&view, slot);
-      if (r == 0)
-        (void) fc_sweep (&view.dir, slot);
-    }
-  if (lock >= 0)
-    close (lock);
-  fc_dir_close (&view.dir);
-  return r;
-}
-
-/* Free the entries of the dead: that takes their bytes' locks alone. */
-static int
-collect_entries (const view_t *view, const char *slot, bool *unused)
-{
-  fc_ring_file_t ring;
-  fc_table_t table;
-  int collected = 0;
-
-  *unused = false;
-  if (fc_ring_open (&ring, &view->dir, slot, O_RDONLY) < 0)
-    return 0;
-  *unused = !ring.header.reserved;
-  if (fc_table_open (&table, &ring, &view->dir, slot, O_RDWR) == 0)
-    {
-      collected = (int) fc_table_reap (&table);
-      *unused = *unused && fc_table_count (&table) == 0;
-      fc_table_close (&table);
-    }
-  fc_ring_close (&ring);
-  return collected;
-}
-
-static int
-collect (const view_t *view, const char *slot)
-{
-  int lock = fc_slot_lock (&view->dir, slot);
-  int collected = 0;
-  bool unused;
-
-  if (lock >= 0)
-    collected += fc_sweep (&view->dir, slot);
-  collected += collect_entries (view, slot, &unused);
-  /* With the lock: its writer is dead, or was never there. */
-  if (lock >= 0 && unused)
-    {
-      end_ring (view, slot);
-      if (unlink_ring (view, slot) == 0)
-        collected++;
-      (void) fc_sweep (&view->dir, slot);
-    }
-  if (lock >= 0)
-    close (lock);
-  return collected;
-}
-
-int
-fc_slot_gc (const char *dir, const char *slot)
-{
-  names_t names = { NULL, 0 };
-  int collected = 0;
-  int r = slot != NULL ? fc_check_name (slot) : 0;
-
-  if (r == 0)
-    r = names_collect (&names, dir, true);
-  for (size_t i = 0; r == 0 && i < names.n; i++)
-    {
-      const found_t *found = &names.item[i];
-      view_t view;
-
-      if ((slot != NULL && strcmp (slot, found->name) != 0)
-          || (i > 0 && by_name (found, found - 1) == 0)
-          || fc_dir_candidate (&view.dir, dir, found->dir) < 0)
-        continue;
-      if (view.dir.fd >= 0)
-        collected += collect (&view, found->name);
-      fc_dir_close (&view.dir);
-    }
-  free (names.item);
-  return r < 0 ? r : collected;
-}
-
-/* Planning ----------------------------------------------------------------- */
-
-int
-fc_plan (const fc_writer_options_t *given, fc_plan_t *plan)
-{
-  fc_writer_options_t options;
-  fc_geometry_t geo;
-  fc_dir_t dir;
-  int r = fc_check_struct ("fc_plan_t", plan->struct_size, sizeof *plan);
-
-  if (r == 0)
-    r = fc_take_writer_options (&options, given);
-  if (r == 0)
-    r = fc_geometry_of_options (&geo, &options);
-  if (r == 0)
-    r = fc_dir_to_be (&dir, options.dir);
-  if (r < 0)
-    return r;
-  plan->cells_planned = geo.cells_planned;
-  plan->cells_initial = geo.cells_initial;
-  plan->bytes_initial = geo.ring_initial + geo.table_size;
-  plan->bytes_planned = geo.ring_planned + geo.table_size;
-  plan->bytes_free = fc_bytes_free (dir.fd);
-  plan->fits = plan->bytes_planned <= plan->bytes_free;
-  memcpy (plan->dir, dir.path, sizeof plan->dir);
-  fc_dir_close (&dir);
-  return 0;
 }

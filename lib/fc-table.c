@@ -270,9 +270,9 @@ fc_table_mark_leased (const fc_table_t *table, uint64_t *marks, uint32_t cells)
 
       for (uint32_t k = 0; k < table->leases; k++)
         {
-          /* fc_table_mark_leased:A, pairs with claim:A (one of
+          /* fc_table_mark_leased:A, pairs with fc_claim:A (one of
            * map store and lease store is seen by the other side) and with
-           * end_lease:A (what the consumer read is done). */
+           * fc_end_lease:A (what the consumer read is done). */
           uint32_t lease
               = atomic_load_explicit (&entry->lease[k], memory_order_seq_cst);
 

@@ -1,0 +1,261 @@
+/* Slots for tools: reserving, removing, collecting what crashes left, and
+ * planning.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fc-writer.h"
+
+/* Reserving and removing --------------------------------------------------- */
+
+static int
+say_exists (const fc_dir_t *dir, const char *slot)
+{
+  return fc_fail (-EEXIST,
+                  "slot %s exists already in %s; remove it first, or use "
+                  "another slot name",
+                  slot, dir->path);
+}
+
+static int
+reserve_locked (const fc_dir_t *dir, const char *slot,
+                const fc_writer_options_t *options)
+{
+  fc_ancestry_t from = { 0, options->first_seq, 1, true };
+  fc_generation_t *gen;
+  fc_ring_file_t ring;
+  int r = fc_ring_open (&ring, dir, slot, O_RDONLY);
+
+  if (r == 0)
+    {
+      fc_ring_close (&ring);
+      return say_exists (dir, slot);
+    }
+  if (r != -ENOENT)
+    return r;
+  (void) fc_sweep (dir, slot);
+  r = fc_generation_create (&gen, dir, slot, options, &from);
+  if (r < 0)
+    return r;
+  r = fc_generation_publish (gen, dir, slot);
+  if (r < 0)
+    {
+      fc_generation_discard (gen, dir, slot);
+      return r;
+    }
+  fc_generation_unref (gen);
+  return 0;
+}
+
+int
+fc_slot_reserve (const char *slot, const fc_writer_options_t *given)
+{
+  fc_writer_options_t options;
+  fc_dir_t dir;
+  int lock;
+  int r = fc_check_name (slot);
+
+  if (r == 0)
+    r = fc_take_writer_options (&options, given);
+  if (r == 0)
+    r = fc_dir_for_writer (&dir, options.dir, false);
+  if (r < 0)
+    return r;
+  lock = r = fc_slot_lock (&dir, slot);
+  if (r == -EBUSY)
+    r = say_exists (&dir, slot);
+  if (r >= 0)
+    {
+      r = reserve_locked (&dir, slot, &options);
+      close (lock);
+    }
+  fc_dir_close (&dir);
+  return r;
+}
+
+/* The caller has the slot's lock. Consumers are told; its memory goes with the
+ * last one that still drains it. */
+static void
+end_ring (const fc_dir_t *dir, const char *slot)
+{
+  fc_ring_file_t ring;
+  fc_generation_t *gen;
+
+  if (fc_ring_open (&ring, dir, slot, O_RDWR) < 0)
+    return;
+  if (fc_generation_inherit (&gen, &ring, dir, slot) == 0)
+    {
+      fc_generation_set_state (gen, FC_STATE_REMOVED);
+      fc_generation_unlink (gen, dir, slot);
+      fc_generation_unref (gen);
+    }
+  fc_ring_close (&ring);
+}
+
+static int
+unlink_ring (const fc_dir_t *dir, const char *slot)
+{
+  char name[FC_FILE_MAX];
+
+  fc_ring_name (name, slot);
+  if (unlinkat (dir->fd, name, 0) < 0 && errno != ENOENT)
+    return fc_fail (-errno, "can not remove %s/%s: %s", dir->path, name,
+                    strerror (errno));
+  return 0;
+}
+
+/* Find the directory that has a file of SLOT's ring, whatever is in it. */
+static int
+find_ring (fc_dir_t *dir, const char *path, const char *slot)
+{
+  char name[FC_FILE_MAX];
+  struct stat st;
+  int r = fc_check_name (slot);
+
+  if (r < 0)
+    return r;
+  fc_ring_name (name, slot);
+  for (unsigned n = 0; (r = fc_dir_candidate (dir, path, n)) != -ERANGE; n++)
+    {
+      if (r == 0 && dir->fd >= 0
+          && fstatat (dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+      fc_dir_close (dir);
+    }
+  return fc_fail (-ENOENT, "there is no slot %s in %s", slot,
+                  path != NULL ? path : fc_dirs_text ());
+}
+
+int
+fc_slot_remove (const char *path, const char *slot, int force)
+{
+  fc_dir_t dir;
+  int lock;
+  int r = find_ring (&dir, path, slot);
+
+  if (r < 0)
+    return r;
+  lock = fc_slot_lock (&dir, slot);
+  if (lock == -EBUSY && !force)
+    r = fc_fail (-EBUSY,
+                 "slot %s has a live writer; stop it, or force the removal",
+                 slot);
+  else if (lock < 0 && lock != -EBUSY)
+    r = lock;
+  else
+    {
+      if (lock >= 0)
+        end_ring (&dir, slot);
+      r = unlink_ring (&dir, slot);
+      if (r == 0)
+        (void) fc_sweep (&dir, slot);
+    }
+  if (lock >= 0)
+    close (lock);
+  fc_dir_close (&dir);
+  return r;
+}
+
+/* Free the entries of the dead: that takes their bytes' locks alone. */
+static int
+collect_entries (const fc_dir_t *dir, const char *slot, bool *unused)
+{
+  fc_ring_file_t ring;
+  fc_table_t table;
+  int collected = 0;
+
+  *unused = false;
+  if (fc_ring_open (&ring, dir, slot, O_RDONLY) < 0)
+    return 0;
+  *unused = !ring.header.reserved;
+  if (fc_table_open (&table, &ring, dir, slot, O_RDWR) == 0)
+    {
+      collected = (int) fc_table_reap (&table);
+      *unused = *unused && fc_table_count (&table) == 0;
+      fc_table_close (&table);
+    }
+  fc_ring_close (&ring);
+  return collected;
+}
+
+static int
+collect (const fc_dir_t *dir, const char *slot)
+{
+  int lock = fc_slot_lock (dir, slot);
+  int collected = 0;
+  bool unused;
+
+  if (lock >= 0)
+    collected += fc_sweep (dir, slot);
+  collected += collect_entries (dir, slot, &unused);
+  /* With the lock: its writer is dead, or was never there. */
+  if (lock >= 0 && unused)
+    {
+      end_ring (dir, slot);
+      if (unlink_ring (dir, slot) == 0)
+        collected++;
+      (void) fc_sweep (dir, slot);
+    }
+  if (lock >= 0)
+    close (lock);
+  return collected;
+}
+
+int
+fc_slot_gc (const char *path, const char *slot)
+{
+  fc_names_t names = { NULL, 0 };
+  int collected = 0;
+  int r = slot != NULL ? fc_check_name (slot) : 0;
+
+  if (r == 0)
+    r = fc_names_collect (&names, path, true);
+  for (size_t i = 0; r == 0 && i < names.n; i++)
+    {
+      const fc_found_t *found = &names.item[i];
+      fc_dir_t dir;
+
+      if ((slot != NULL && strcmp (slot, found->name) != 0)
+          || (i > 0 && fc_by_name (found, found - 1) == 0)
+          || fc_dir_candidate (&dir, path, found->dir) < 0)
+        continue;
+      if (dir.fd >= 0)
+        collected += collect (&dir, found->name);
+      fc_dir_close (&dir);
+    }
+  free (names.item);
+  return r < 0 ? r : collected;
+}
+
+/* Planning ----------------------------------------------------------------- */
+
+int
+fc_plan (const fc_writer_options_t *given, fc_plan_t *plan)
+{
+  fc_writer_options_t options;
+  fc_geometry_t geo;
+  fc_dir_t dir;
+  int r = fc_check_struct ("fc_plan_t", plan->struct_size, sizeof *plan);
+
+  if (r == 0)
+    r = fc_take_writer_options (&options, given);
+  if (r == 0)
+    r = fc_geometry_of_options (&geo, &options);
+  if (r == 0)
+    r = fc_dir_to_be (&dir, options.dir);
+  if (r < 0)
+    return r;
+  plan->cells_planned = geo.cells_planned;
+  plan->cells_initial = geo.cells_initial;
+  plan->bytes_initial = geo.ring_initial + geo.table_size;
+  plan->bytes_planned = geo.ring_planned + geo.table_size;
+  plan->bytes_free = fc_bytes_free (dir.fd);
+  plan->fits = plan->bytes_planned <= plan->bytes_free;
+  memcpy (plan->dir, dir.path, sizeof plan->dir);
+  fc_dir_close (&dir);
+  return 0;
+}

@@ -1,0 +1,101 @@
+/* Loading a ring's words: from the mapping or, for an observer, by reading the
+ * file.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <string.h>
+
+#include "fc-consumer.h"
+
+#define STEADY_TRIES 1000
+
+/* Nothing says that pread copies a word at once: twice the same is whole. */
+static int
+read_steady (const fc_attachment_t *att, uint64_t offset, void *into,
+             size_t size)
+{
+  uint64_t first = 0, again = 0;
+
+  for (int tries = 0; tries < STEADY_TRIES; tries++)
+    {
+      int r = fc_pread (att->fd, &again, size, offset, att->path);
+
+      if (r < 0)
+        return r;
+      if (tries > 0 && again == first)
+        {
+          memcpy (into, &again, size);
+          return 0;
+        }
+      first = again;
+    }
+  return fc_fail (-EPROTO,
+                  "%s: the word at %llu changes without end; restart its "
+                  "writer",
+                  att->path, (unsigned long long) offset);
+}
+
+#define WORD_AT(att, field)                                                    \
+  ((att)->geo.words_offset + offsetof (fc_words_t, field))
+
+int
+fc_load_state (const fc_attachment_t *att, uint32_t *state)
+{
+  if (att->observing)
+    return read_steady (att, WORD_AT (att, state), state, sizeof *state);
+  /* fc_load_state:A, pairs with fc_generation_set_state:A: state before
+   * head, so that an end is believed only with the last frame. */
+  *state = atomic_load_explicit (&att->words->state, memory_order_seq_cst);
+  return 0;
+}
+
+int
+fc_load_head (const fc_attachment_t *att, uint64_t *head)
+{
+  if (att->observing)
+    return read_steady (att, WORD_AT (att, head), head, sizeof *head);
+  /* fc_load_head:A, pairs with fc_cells_publish:C. */
+  *head = atomic_load_explicit (&att->words->head, memory_order_seq_cst);
+  return 0;
+}
+
+int
+fc_load_wake (const fc_attachment_t *att, uint32_t *wake)
+{
+  /* fc_load_wake:A, pairs with fc_cells_publish:D: read before state and
+   * head; FUTEX_WAIT compares it again. */
+  return read_steady (att, WORD_AT (att, wake), wake, sizeof *wake);
+}
+
+int
+fc_load_serial (const fc_attachment_t *att, uint32_t *serial)
+{
+  if (att->observing)
+    return read_steady (att, WORD_AT (att, sticky), serial, sizeof *serial);
+  /* fc_load_serial:A, pairs with fc_generation_write_sticky:B. */
+  *serial = atomic_load_explicit (&att->words->sticky, memory_order_acquire);
+  return 0;
+}
+
+int
+fc_load_map (const fc_attachment_t *att, uint64_t seq, uint64_t *word)
+{
+  uint64_t i = seq % att->geo.ring_depth;
+
+  if (att->observing)
+    return read_steady (att, att->geo.map_offset + i * 8, word, sizeof *word);
+  /* fc_load_map:A, pairs with fc_cells_publish:B, shorten_history:A
+   * and fc_generation_cut:A. */
+  *word = atomic_load_explicit (&att->map[i], memory_order_seq_cst);
+  return 0;
+}
+
+int
+fc_load_word (const fc_attachment_t *att, uint64_t offset, uint64_t *value)
+{
+  if (att->observing)
+    return fc_pread (att->fd, value, sizeof *value, offset, att->path);
+  *value = atomic_load_explicit (
+      (const _Atomic uint64_t *) (att->base + offset), memory_order_relaxed);
+  return 0;
+}
