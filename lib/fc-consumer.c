@@ -262,9 +262,7 @@ fc_consumer_stats (fc_consumer_t *c, fc_consumer_stats_t *stats)
   stats->ring_depth = att->geo.ring_depth;
   stats->frame_size = att->geo.frame_size;
   stats->head = fc_consumer_write_cursor (c);
-  (void) fc_load_word (
-      att, att->geo.words_offset + offsetof (fc_words_t, latency_ns),
-      &stats->latency_ns);
+  (void) fc_load_latency (att, &stats->latency_ns);
   return 0;
 }
 
@@ -319,25 +317,38 @@ fc_consumer_format (fc_consumer_t *c, const void **data, size_t *size)
   return 0;
 }
 
+/* Copy SIZE bytes of a sticky place to DATA: by words, or by an observer at
+ * once. */
+static int
+copy_words (const fc_attachment_t *att, uint64_t at, uint8_t *data, size_t size)
+{
+  if (att->observing)
+    return fc_pread (att->fd, data, size, at, att->path);
+  for (size_t i = 0; i < size; i += 8)
+    {
+      uint64_t word = fc_load_word (att, at + i);
+
+      memcpy (data + i, &word, size - i < 8 ? size - i : 8);
+    }
+  return 0;
+}
+
 /* One copy of the sticky block; 1 where it was replaced meanwhile. */
 static int
 copy_sticky (const fc_attachment_t *att, uint8_t *data, size_t capacity,
              size_t *size, uint32_t *serial)
 {
   uint64_t at = att->geo.sticky_offset;
-  uint64_t bytes = 0, word;
+  uint64_t bytes = 0;
   uint32_t again;
   int r = fc_load_serial (att, serial);
 
   at += *serial % 2 * sizeof (fc_sticky_t);
   if (r == 0 && *serial > 0)
-    r = fc_load_word (att, at, &bytes);
-  for (uint64_t i = 0; r == 0 && i < bytes && i < FC_STICKY_MAX; i += 8)
-    {
-      r = fc_load_word (att, at + 8 + i, &word);
-      if (r == 0 && i < capacity)
-        memcpy (data + i, &word, capacity - i < 8 ? capacity - i : 8);
-    }
+    r = copy_words (att, at, (uint8_t *) &bytes, sizeof bytes);
+  if (r == 0 && bytes <= FC_STICKY_MAX)
+    r = copy_words (att, at + sizeof bytes, data,
+                    bytes < capacity ? (size_t) bytes : capacity);
   if (r < 0)
     return r;
   /* copy_sticky:A, pairs with fc_generation_write_sticky:A. */

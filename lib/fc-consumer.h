@@ -92,8 +92,9 @@ int fc_load_state (const fc_attachment_t *att, uint32_t *state);
 int fc_load_head (const fc_attachment_t *att, uint64_t *head);
 int fc_load_wake (const fc_attachment_t *att, uint32_t *wake);
 int fc_load_map (const fc_attachment_t *att, uint64_t seq, uint64_t *word);
-/* A word for display or of the sticky block. */
-int fc_load_word (const fc_attachment_t *att, uint64_t offset, uint64_t *value);
+int fc_load_latency (const fc_attachment_t *att, uint64_t *latency_ns);
+/* A word of the sticky block, from the mapping. */
+uint64_t fc_load_word (const fc_attachment_t *att, uint64_t offset);
 int fc_load_serial (const fc_attachment_t *att, uint32_t *serial);
 
 /* fc-frame.c --------------------------------------------------------------- */

@@ -183,12 +183,14 @@ fill_ring (fc_generation_t *gen, const fc_writer_options_t *options,
   gen->populated = first;
   write_header (gen, options, from, id);
   for (uint32_t i = 0; i < geo->ring_depth; i++)
-    atomic_init (&gen->map[i], FC_MAP_NONE);
+    atomic_store_explicit (&gen->map[i], FC_MAP_NONE, memory_order_relaxed);
   for (uint32_t i = 0; i < geo->cells_planned; i++)
-    atomic_init (&gen->headers[i].seq, FC_SEQ_NONE);
-  atomic_init (&gen->words->head, from->first_seq);
-  atomic_init (&gen->words->state, FC_STATE_RESERVED);
-  atomic_init (&gen->words->cells, geo->cells_initial);
+    atomic_store_explicit (&gen->headers[i].seq, FC_SEQ_NONE,
+                           memory_order_relaxed);
+  atomic_store_explicit (&gen->words->head, from->first_seq,
+                         memory_order_relaxed);
+  atomic_store_explicit (&gen->words->cells, geo->cells_initial,
+                         memory_order_relaxed);
   gen->head = from->first_seq;
   gen->cells = geo->cells_initial;
   for (uint32_t i = gen->cells; i > 0; i--)

@@ -91,11 +91,19 @@ fc_load_map (const fc_attachment_t *att, uint64_t seq, uint64_t *word)
 }
 
 int
-fc_load_word (const fc_attachment_t *att, uint64_t offset, uint64_t *value)
+fc_load_latency (const fc_attachment_t *att, uint64_t *latency_ns)
 {
   if (att->observing)
-    return fc_pread (att->fd, value, sizeof *value, offset, att->path);
-  *value = atomic_load_explicit (
-      (const _Atomic uint64_t *) (att->base + offset), memory_order_relaxed);
+    return read_steady (att, WORD_AT (att, latency_ns), latency_ns,
+                        sizeof *latency_ns);
+  *latency_ns
+      = atomic_load_explicit (&att->words->latency_ns, memory_order_relaxed);
   return 0;
+}
+
+uint64_t
+fc_load_word (const fc_attachment_t *att, uint64_t offset)
+{
+  return atomic_load_explicit ((const _Atomic uint64_t *) (att->base + offset),
+                               memory_order_relaxed);
 }
