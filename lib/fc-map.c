@@ -20,21 +20,42 @@
  * process share one mapping of a file, so that a payload access that no lease
  * guards is seen as the race that it is. */
 #include <pthread.h>
+#include <stdio.h>
 
 #define SHARED_MAX 64
 
-static struct
+typedef struct
 {
   dev_t dev;
   ino_t ino;
   void *base;
   uint64_t length;
   unsigned users;
-} shared[SHARED_MAX];
+} shared_t;
+
+static shared_t shared[SHARED_MAX];
 static pthread_mutex_t shared_mutex = PTHREAD_MUTEX_INITIALIZER;
 
+/* By a description of its own: a mapping keeps the one that it was made by
+ * open, and with it that one's locks. */
 static void *
-map_once (int fd, uint64_t length, bool make)
+map_anew (int fd, uint64_t length)
+{
+  char path[32];
+  void *base;
+  int own;
+
+  snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+  own = open (path, O_RDWR | O_CLOEXEC);
+  if (own < 0)
+    return MAP_FAILED;
+  base = mmap (NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, own, 0);
+  close (own);
+  return base;
+}
+
+static void *
+map_once (int fd, uint64_t length)
 {
   struct stat st;
   int slot = -1;
@@ -52,17 +73,11 @@ map_once (int fd, uint64_t length, bool make)
         base = shared[i].base;
         break;
       }
-  if (base == MAP_FAILED && slot >= 0 && make)
+  if (base == MAP_FAILED && slot >= 0)
     {
-      base = mmap (NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+      base = map_anew (fd, length);
       if (base != MAP_FAILED)
-        {
-          shared[slot].dev = st.st_dev;
-          shared[slot].ino = st.st_ino;
-          shared[slot].base = base;
-          shared[slot].length = length;
-          shared[slot].users = 1;
-        }
+        shared[slot] = (shared_t){ st.st_dev, st.st_ino, base, length, 1 };
     }
   pthread_mutex_unlock (&shared_mutex);
   return base;
@@ -88,7 +103,7 @@ fc_map (int fd, uint64_t length, bool writable, const char *path)
   void *base;
 
 #ifdef FC_ONE_MAPPING
-  base = map_once (fd, length, (fcntl (fd, F_GETFL) & O_ACCMODE) == O_RDWR);
+  base = map_once (fd, length);
   if (base == MAP_FAILED)
 #endif
     base = mmap (NULL, (size_t) length,
