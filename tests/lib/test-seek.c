@@ -1,0 +1,275 @@
+/* Where reading begins.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "fc-test.h"
+
+/* Ten frames in a ring of depth 6, captured at 1000, 1010, ... ns; the fourth
+ * and the seventh are key frames: 4 to 9 are in the history. */
+static fc_writer_t *
+ten_frames (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+  char data[100];
+
+  options.ring_depth = 6;
+  writer = writer_new ("cam0", &options);
+  for (uint64_t i = 0; i < 10; i++)
+    {
+      fc_info_t info = FC_INFO_INIT;
+
+      fill (data, sizeof data, i);
+      info.capture_ns = 1000 + 10 * i;
+      info.flags = i == 4 || i == 7 ? FC_FRAME_KEY : FC_FRAME_DELTA;
+      CHECK_OK (fc_writer_write (writer, data, sizeof data, &info, NULL));
+    }
+  return writer;
+}
+
+/* Both at attach and by a seek, of consumers and of observers. */
+static void
+check_position (fc_position_t position, uint64_t expected)
+{
+  for (uint32_t observe = 0; observe < 2; observe++)
+    {
+      fc_consumer_options_t options = from (FC_START_LIVE);
+      fc_consumer_t *consumer, *seeker;
+      uint64_t next = expected;
+
+      options.observe = observe;
+      seeker = consumer_with ("cam0", &options);
+      options.position = position;
+      consumer = consumer_with ("cam0", &options);
+      CHECK_EQ (consumer_stats (consumer).first, expected);
+      CHECK_EQ (consumer_stats (consumer).cursor, expected);
+      CHECK_OK (fc_consumer_seek (seeker, &position));
+      CHECK_EQ (consumer_stats (seeker).first, expected);
+      CHECK_EQ (consumer_stats (seeker).cursor, expected);
+      if (expected < 10)
+        {
+          CHECK_EQ (take (consumer, &next).seq, expected);
+          next = expected;
+          CHECK_EQ (take (seeker, &next).seq, expected);
+        }
+      else
+        {
+          fc_frame_t frame = FC_FRAME_INIT;
+
+          CHECK_RET (fc_consumer_read (consumer, &frame, 0), FC_TIMEOUT);
+        }
+      fc_consumer_close (consumer);
+      fc_consumer_close (seeker);
+    }
+}
+
+static void
+live_is_the_next_frame (void)
+{
+  fc_writer_t *writer = ten_frames ();
+
+  check_position ((fc_position_t){ .start = FC_START_LIVE }, 10);
+  fc_writer_close (writer);
+}
+
+static void
+latest_is_the_newest_frame (void)
+{
+  fc_writer_t *writer = ten_frames ();
+
+  check_position ((fc_position_t){ .start = FC_START_LATEST }, 9);
+  fc_writer_close (writer);
+}
+
+static void
+oldest_is_the_whole_history (void)
+{
+  fc_writer_t *writer = ten_frames ();
+
+  check_position ((fc_position_t){ .start = FC_START_OLDEST }, 4);
+  fc_writer_close (writer);
+}
+
+static void
+oldest_goes_back_as_far_as_asked (void)
+{
+  fc_writer_t *writer = ten_frames ();
+
+  check_position ((fc_position_t){ .start = FC_START_OLDEST, .back = 2 }, 8);
+  check_position ((fc_position_t){ .start = FC_START_OLDEST, .back = 6 }, 4);
+  check_position ((fc_position_t){ .start = FC_START_OLDEST, .back = 7 }, 4);
+  check_position (
+      (fc_position_t){ .start = FC_START_OLDEST, .back = UINT32_MAX }, 4);
+  fc_writer_close (writer);
+}
+
+static void
+key_is_the_newest_key_frame (void)
+{
+  fc_writer_t *writer = ten_frames ();
+
+  check_position ((fc_position_t){ .start = FC_START_KEY }, 7);
+  fc_writer_close (writer);
+}
+
+static void
+seq_is_that_frame_or_the_oldest_after_it (void)
+{
+  fc_writer_t *writer = ten_frames ();
+
+  check_position ((fc_position_t){ .start = FC_START_SEQ, .value = 6 }, 6);
+  check_position ((fc_position_t){ .start = FC_START_SEQ, .value = 9 }, 9);
+  check_position ((fc_position_t){ .start = FC_START_SEQ, .value = 4 }, 4);
+  check_position ((fc_position_t){ .start = FC_START_SEQ, .value = 3 }, 4);
+  check_position ((fc_position_t){ .start = FC_START_SEQ, .value = 0 }, 4);
+  fc_writer_close (writer);
+}
+
+static void
+time_is_the_first_frame_captured_then_or_later (void)
+{
+  fc_writer_t *writer = ten_frames ();
+
+  check_position ((fc_position_t){ .start = FC_START_TIME, .value = 0 }, 4);
+  check_position ((fc_position_t){ .start = FC_START_TIME, .value = 1040 }, 4);
+  check_position ((fc_position_t){ .start = FC_START_TIME, .value = 1061 }, 7);
+  check_position ((fc_position_t){ .start = FC_START_TIME, .value = 1070 }, 7);
+  check_position ((fc_position_t){ .start = FC_START_TIME, .value = 1090 }, 9);
+  fc_writer_close (writer);
+}
+
+static void
+empty_history_begins_at_the_next_frame (void)
+{
+  static const fc_start_t starts[]
+      = { FC_START_LIVE, FC_START_LATEST, FC_START_OLDEST, FC_START_KEY };
+  fc_writer_options_t options = small_ring ();
+
+  for (unsigned i = 0; i < 4; i++)
+    {
+      fc_writer_t *writer = writer_new ("cam0", &options);
+      fc_consumer_t *consumer = consumer_new ("cam0", starts[i]);
+      uint64_t next = 0;
+
+      put (writer, 1);
+      CHECK_EQ (take (consumer, &next).seq, 0);
+      fc_consumer_close (consumer);
+      fc_writer_close (writer);
+    }
+}
+
+static void
+no_key_frame_is_the_next_frame (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  fc_consumer_t *consumer;
+  uint64_t next = 3;
+
+  put (writer, 3);
+  consumer = consumer_new ("cam0", FC_START_KEY);
+  CHECK_EQ (consumer_stats (consumer).cursor, 3);
+  put (writer, 1);
+  take (consumer, &next);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
+/* A key frame that has left the history is no place to begin. */
+static void
+forgotten_key_frame_is_not_begun_at (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  fc_info_t info = FC_INFO_INIT;
+  fc_consumer_t *consumer;
+
+  info.flags = FC_FRAME_KEY;
+  CHECK_OK (fc_writer_write (writer, "key", 3, &info, NULL));
+  put (writer, 6);
+  consumer = consumer_new ("cam0", FC_START_KEY);
+  CHECK_EQ (consumer_stats (consumer).cursor, 7);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
+static void
+seek_to_nowhere_moves_nothing (void)
+{
+  static const fc_position_t nowhere[]
+      = { { .start = FC_START_SEQ, .value = 1000 },
+          { .start = FC_START_SEQ, .value = UINT64_MAX - 1 },
+          { .start = FC_START_TIME, .value = 1091 },
+          { .start = FC_START_TIME, .value = UINT64_MAX - 1 } };
+  fc_writer_t *writer = ten_frames ();
+  fc_consumer_t *consumer = consumer_new ("cam0", FC_START_OLDEST);
+  fc_consumer_stats_t before, after;
+  uint64_t next = 4;
+
+  take (consumer, &next);
+  before = consumer_stats (consumer);
+  for (unsigned i = 0; i < sizeof nowhere / sizeof nowhere[0]; i++)
+    {
+      CHECK_RET (fc_consumer_seek (consumer, &nowhere[i]), -ENOENT);
+      CHECK (fc_error_detail ()[0] != 0);
+      after = consumer_stats (consumer);
+      CHECK (!memcmp (&before, &after, sizeof after));
+    }
+  CHECK_EQ (take (consumer, &next).seq, 5);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
+static void
+unknown_start_is_refused (void)
+{
+  fc_writer_t *writer = ten_frames ();
+  fc_consumer_t *consumer = consumer_new ("cam0", FC_START_LIVE), *none = NULL;
+  const fc_position_t odd = { .start = (fc_start_t) 17 };
+  fc_consumer_options_t options = from ((fc_start_t) 17);
+
+  CHECK_RET (fc_consumer_seek (consumer, &odd), -EINVAL);
+  CHECK_RET (fc_consumer_open (&none, "cam0", &options), -EINVAL);
+  options = from (FC_START_LIVE);
+  options.on_lap = (fc_on_lap_t) 9;
+  CHECK_RET (fc_consumer_open (&none, "cam0", &options), -EINVAL);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
+static void
+seek_back_reads_again (void)
+{
+  fc_writer_t *writer = ten_frames ();
+  fc_consumer_t *consumer = consumer_new ("cam0", FC_START_OLDEST);
+  const fc_position_t oldest = { .start = FC_START_OLDEST };
+
+  for (int i = 0; i < 3; i++)
+    {
+      uint64_t next = 4;
+
+      CHECK_RET (drain (consumer, &next), FC_TIMEOUT);
+      CHECK_EQ (next, 10);
+      CHECK_OK (fc_consumer_seek (consumer, &oldest));
+    }
+  CHECK_EQ (consumer_stats (consumer).total_delivered, 18);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
+static const test_t tests[] = {
+  TEST (live_is_the_next_frame),
+  TEST (latest_is_the_newest_frame),
+  TEST (oldest_is_the_whole_history),
+  TEST (oldest_goes_back_as_far_as_asked),
+  TEST (key_is_the_newest_key_frame),
+  TEST (seq_is_that_frame_or_the_oldest_after_it),
+  TEST (time_is_the_first_frame_captured_then_or_later),
+  TEST (empty_history_begins_at_the_next_frame),
+  TEST (no_key_frame_is_the_next_frame),
+  TEST (forgotten_key_frame_is_not_begun_at),
+  TEST (seek_to_nowhere_moves_nothing),
+  TEST (unknown_start_is_refused),
+  TEST (seek_back_reads_again),
+};
+TEST_MAIN (tests)
