@@ -1,0 +1,171 @@
+/* What the benches share: time, percentiles, processes.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef FC_BENCH_H
+#define FC_BENCH_H
+
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fc.h"
+
+#define MS 1000000LL
+#define SEC 1000000000LL
+#define FRAME_1080P 3110400u /* NV12 */
+
+static char bench_dir[64];
+static pid_t bench_parent;
+
+static inline int64_t
+now_ns (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return now.tv_sec * SEC + now.tv_nsec;
+}
+
+static inline void
+sleep_until (int64_t then)
+{
+  struct timespec at = { then / SEC, then % SEC };
+
+  while (clock_nanosleep (CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) != 0)
+    ;
+}
+
+static inline void
+must (int ret, const char *what)
+{
+  if (ret >= 0)
+    return;
+  fprintf (stderr, "%s: %d, %s\n", what, ret, fc_error_detail ());
+  exit (1);
+}
+
+static inline void *
+share (size_t size)
+{
+  void *memory = mmap (NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+  if (memory == MAP_FAILED)
+    {
+      perror ("mmap");
+      exit (1);
+    }
+  return memory;
+}
+
+static inline void
+remove_bench_dir (void)
+{
+  char path[128];
+
+  if (getpid () != bench_parent)
+    return;
+  snprintf (path, sizeof path, "%s/bench.lock", bench_dir);
+  unlink (path);
+  rmdir (bench_dir);
+}
+
+static inline void
+make_bench_dir (void)
+{
+  strcpy (bench_dir, "/dev/shm/fc-bench-XXXXXX");
+  if (!mkdtemp (bench_dir))
+    {
+      perror (bench_dir);
+      exit (1);
+    }
+  bench_parent = getpid ();
+  atexit (remove_bench_dir);
+}
+
+/* To be called before the parent has a handle: a child would keep its locks. */
+static inline pid_t
+start (void (*func) (void *arg), void *arg)
+{
+  pid_t pid;
+
+  fflush (NULL);
+  pid = fork ();
+  if (pid == 0)
+    {
+      prctl (PR_SET_PDEATHSIG, SIGKILL);
+      func (arg);
+      _exit (0);
+    }
+  if (pid < 0)
+    {
+      perror ("fork");
+      exit (1);
+    }
+  return pid;
+}
+
+static inline void
+end (pid_t pid)
+{
+  kill (pid, SIGKILL);
+  waitpid (pid, NULL, 0);
+}
+
+static inline int
+compare_ns (const void *a, const void *b)
+{
+  int64_t x = *(const int64_t *) a, y = *(const int64_t *) b;
+
+  return (x > y) - (x < y);
+}
+
+/* Sorts the samples. */
+static inline double
+percentile_us (int64_t *sample, size_t count, double percent)
+{
+  qsort (sample, count, sizeof *sample, compare_ns);
+  return (double) sample[(size_t) ((double) (count - 1) * percent / 100)] / 1e3;
+}
+
+static inline int
+count_waiting (const fc_consumer_stat_t *stat, void *user_data)
+{
+  *(unsigned *) user_data += stat->waiting;
+  return 0;
+}
+
+/* Until COUNT consumers of the slot sleep, and had the time to do so. */
+static inline void
+wait_until_asleep (unsigned count)
+{
+  int64_t until = now_ns () + 20 * SEC;
+  unsigned waiting;
+
+  do
+    {
+      waiting = 0;
+      must (fc_slot_consumers (bench_dir, "bench", count_waiting, &waiting),
+            "consumers");
+      if (now_ns () > until)
+        {
+          fprintf (stderr, "only %u of %u consumers wait\n", waiting, count);
+          exit (1);
+        }
+      sleep_until (now_ns () + MS / 2);
+    }
+  while (waiting < count);
+}
+
+#endif /* FC_BENCH_H */
