@@ -1,0 +1,32 @@
+/* framecache: a buffer's bytes on their way into a cell
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef GST_FC_SINK_COPY_H
+#define GST_FC_SINK_COPY_H
+
+#include <gst/video/video.h>
+
+G_BEGIN_DECLS
+
+/* A slot's raw video lies as its caps say. A buffer whose GstVideoMeta tells
+ * of other strides is laid out anew while it is copied. */
+typedef struct
+{
+  gboolean is_raw;   /* decoded, of whatever kind */
+  gboolean has_info; /* raw video in system memory */
+  GstVideoInfo info;
+} GstFcCopy;
+
+void gst_fc_copy_set_caps (GstFcCopy *self, const GstCaps *caps);
+
+/* Bytes that BUFFER takes in a cell. */
+gsize gst_fc_copy_size (const GstFcCopy *self, GstBuffer *buffer);
+
+/* Copy it to DEST, which has room for that SIZE. */
+gboolean gst_fc_copy_into (GstFcCopy *self, GstBuffer *buffer, gpointer dest,
+                           gsize size);
+
+G_END_DECLS
+
+#endif /* GST_FC_SINK_COPY_H */

@@ -1,0 +1,208 @@
+/* framecache: fcsrc, its inside
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef GST_FC_SRC_PRIVATE_H
+#define GST_FC_SRC_PRIVATE_H
+
+#include "gstfcattachment.h"
+#include "gstfcclock.h"
+#include "gstfccommon.h"
+#include "gstfchistogram.h"
+#include "gstfcnotice.h"
+#include "gstfcsrc.h"
+#include "gstfcsticky.h"
+
+G_BEGIN_DECLS
+
+GST_DEBUG_CATEGORY_EXTERN (gst_fc_src_debug);
+
+typedef enum
+{
+  GST_FC_START_LIVE,
+  GST_FC_START_LATEST,
+  GST_FC_START_OLDEST
+} GstFcStart;
+
+typedef enum
+{
+  GST_FC_LAP_AUTO,
+  GST_FC_LAP_OLDEST,
+  GST_FC_LAP_LATEST
+} GstFcLap;
+
+typedef enum
+{
+  GST_FC_EOS_EOS,
+  GST_FC_EOS_WAIT
+} GstFcEos;
+
+typedef enum
+{
+  GST_FC_WRITER_LOST_WAIT,
+  GST_FC_WRITER_LOST_EOS,
+  GST_FC_WRITER_LOST_ERROR
+} GstFcWriterLost;
+
+typedef enum
+{
+  GST_FC_TIMESTAMPS_CLOCK,
+  GST_FC_TIMESTAMPS_STREAM,
+  GST_FC_TIMESTAMPS_ARRIVAL
+} GstFcTimestamps;
+
+typedef enum
+{
+  GST_FC_MEMORY_AUTO,
+  GST_FC_MEMORY_ZERO_COPY,
+  GST_FC_MEMORY_COPY
+} GstFcMemoryMode;
+
+typedef struct
+{
+  gchar *slot;
+  gchar *directory;
+  GstFcStart start;
+  GstFcLap on_lap;
+  GstFcEos on_eos;
+  GstFcWriterLost on_writer_lost;
+  gint64 wait_for_slot;
+  GstFcTimestamps timestamps;
+  GstFcMemoryMode memory;
+} GstFcSrcSettings;
+
+typedef struct
+{
+  guint64 delivered; /* frames, gaps too */
+  guint64 dropped;
+  guint64 laps;
+  guint64 skipped; /* taken and not passed on: too old, or flushed */
+  guint64 leased;
+  guint64 copied;
+  guint64 reconnects;
+  guint64 lag; /* frames behind the writer, after the last one */
+  gboolean observing;
+  GstFcHistogram latency; /* from commit to here, ns */
+} GstFcSrcCounts;
+
+struct _GstFcSrc
+{
+  GstPushSrc parent;
+
+  /* under the object lock */
+  GstFcSrcSettings settings;
+  GstFcSrcCounts counts;
+  GstCaps *caps; /* of the attached ring */
+  GstClockTime latency_min;
+  GstClockTime latency_max;
+
+  /* Whether the streaming thread may run: woken by wait_cond, and in libfc by
+   * the attachment's being interrupted. */
+  GMutex wait_lock;
+  GCond wait_cond;
+  gboolean flushing;
+  gboolean paused;
+  gboolean played;     /* was PLAYING since start */
+  guint64 skip_before; /* frames captured before this are too old, or 0 */
+  GstFcAttachment *attachment;
+
+  /* The streaming thread's, and start's and stop's. */
+  GstFcSrcSettings use; /* as they were at start */
+  fc_consumer_t *consumer;
+  gboolean attached;
+  gboolean reused;    /* the consumer was attached in an earlier life */
+  gboolean begin;     /* at the position that `start` names */
+  gboolean after_eos; /* waiting for the writer after an ended one */
+  gboolean need_format;
+  gboolean discont;
+  gboolean lost;         /* the writer, and that was told */
+  GstFlowReturn failure; /* of the last negotiation */
+  guint64 wait_until;    /* for a slot, ns monotonic; 0: not waiting */
+  guint32 generation;
+  guint32 epoch;
+  guint64 known_drops; /* of libfc's total, those accounted for */
+  GstFcNotices notices;
+
+  /* what is told late joiners */
+  GstFcSticky sticky;
+  gchar *sticky_block;
+  guint32 sticky_serial;
+  GstTagList *tags_sent[2];
+  guint group_id;
+
+  /* time */
+  GstFcClock clock;
+  gboolean has_segment;
+  GstSegment segment; /* timestamps=stream: the one in force */
+  gboolean shift_pending;
+  GstClockTimeDiff shift;      /* added to each running time */
+  GstClockTime clockless_base; /* a pipeline without a clock */
+  GstClockTime declared;       /* latency, by the writer */
+  GstClockTime observed;       /* at most, so far */
+  GstClockTime ring_time;      /* what the ring holds, or NONE */
+  guint32 ring_depth;
+  guint64 declared_looked_at;
+};
+
+/* gstfcsrcproperties.c */
+
+enum
+{
+  GST_FC_SRC_PROP_SLOT = 1,
+  GST_FC_SRC_PROP_DIRECTORY,
+  GST_FC_SRC_PROP_START,
+  GST_FC_SRC_PROP_ON_LAP,
+  GST_FC_SRC_PROP_ON_EOS,
+  GST_FC_SRC_PROP_ON_WRITER_LOST,
+  GST_FC_SRC_PROP_WAIT_FOR_SLOT,
+  GST_FC_SRC_PROP_TIMESTAMPS,
+  GST_FC_SRC_PROP_MEMORY,
+  GST_FC_SRC_PROP_STATS
+};
+
+void gst_fc_src_install_properties (GObjectClass *klass);
+
+/* gstfcsrcstream.c */
+
+GstFlowReturn gst_fc_src_create (GstPushSrc *src, GstBuffer **buffer);
+
+/* Count what was lost up to now, and tell all that was not told yet. */
+void gst_fc_src_settle (GstFcSrc *self);
+
+/* gstfcsrcring.c */
+
+/* Attach, or look whether that is possible by now. OK with self->attached
+ * FALSE: try again. */
+GstFlowReturn gst_fc_src_attach (GstFcSrc *self);
+
+/* The ring's format to caps, negotiated downstream. */
+GstFlowReturn gst_fc_src_negotiate (GstFcSrc *self);
+
+/* Read the sticky block where SERIAL is a newer one, and pass on what it
+ * says. */
+void gst_fc_src_follow_sticky (GstFcSrc *self, guint32 serial);
+
+/* Wait out PAUSED. FALSE where it is flushing. */
+gboolean gst_fc_src_may_run (GstFcSrc *self);
+
+/* gstfcsrctime.c */
+
+/* Times of a new attachment: BEGIN where reading begins anew. */
+void gst_fc_src_time_attached (GstFcSrc *self, gboolean begin);
+
+/* Set BUFFER's times for this frame. FALSE where it has none in this
+ * pipeline's running time: it was captured before that began. */
+gboolean gst_fc_src_stamp (GstFcSrc *self, const fc_frame_t *frame,
+                           GstClockTime *pts, GstClockTime *dts);
+
+/* Learn from FRAME how late frames come; tell the pipeline when that is more
+ * than it knows. */
+void gst_fc_src_observe_latency (GstFcSrc *self, const fc_frame_t *frame);
+
+/* Work the answer to LATENCY out again; a message where it has changed, or
+ * where FORCE. */
+void gst_fc_src_update_latency (GstFcSrc *self, gboolean force);
+
+G_END_DECLS
+
+#endif /* GST_FC_SRC_PRIVATE_H */

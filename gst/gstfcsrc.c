@@ -1,0 +1,496 @@
+/* framecache: fcsrc, frames out of a slot
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+/**
+ * SECTION:element-fcsrc
+ * @title: fcsrc
+ * @see_also: fcsink
+ *
+ * fcsrc reads a slot that fcsink writes in another process, or in this one.
+ * Its caps are the slot's own. It may start before the writer does, and goes
+ * on when the writer is started again. What it was too slow for is counted,
+ * and told in messages.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 fcsrc slot=cam0 ! videoconvert ! autovideosink
+ * ]|
+ * See what a camera's process puts into the slot cam0.
+ * |[
+ * gst-launch-1.0 fcsrc slot=cam0 start=oldest ! fakesink sync=true
+ * ]|
+ * Begin with the history.
+ * |[
+ * gst-launch-1.0 -m fcsrc slot=mic0 on-eos=wait ! audioconvert ! audioresample
+ * ! autoaudiosink
+ * ]|
+ * Wait for the next writer when one finishes; -m shows the messages.
+ *
+ * ## Messages
+ * Element messages, at most ten a second of each: `fc-dropped` (slot, dropped:
+ * frames since the last such message, total, first-seq), `fc-writer-lost`,
+ * `fc-writer-back` and `fc-replaced` (slot, times).
+ */
+
+#include <string.h>
+
+#include <gst/video/video.h>
+
+#include "gstfcsrc-private.h"
+
+GST_DEBUG_CATEGORY (gst_fc_src_debug);
+#define GST_CAT_DEFAULT gst_fc_src_debug
+
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+
+#define gst_fc_src_parent_class parent_class
+G_DEFINE_FINAL_TYPE (GstFcSrc, gst_fc_src, GST_TYPE_PUSH_SRC)
+GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (
+    fcsrc, "fcsrc", GST_RANK_NONE, GST_TYPE_FC_SRC,
+    GST_DEBUG_CATEGORY_INIT (gst_fc_src_debug, "fcsrc", 0,
+                             "frames out of a slot"))
+
+/* State ---------------------------------------------------------------- */
+
+/* With wait_lock. */
+static void
+gst_fc_src_wake (GstFcSrc *self)
+{
+  if (self->attachment != NULL)
+    gst_fc_attachment_set_interrupted (self->attachment,
+                                       self->flushing || self->paused);
+  g_cond_broadcast (&self->wait_cond);
+}
+
+static gboolean
+gst_fc_src_unlock (GstBaseSrc *src)
+{
+  GstFcSrc *self = GST_FC_SRC (src);
+
+  g_mutex_lock (&self->wait_lock);
+  self->flushing = TRUE;
+  gst_fc_src_wake (self);
+  g_mutex_unlock (&self->wait_lock);
+  return TRUE;
+}
+
+static gboolean
+gst_fc_src_unlock_stop (GstBaseSrc *src)
+{
+  GstFcSrc *self = GST_FC_SRC (src);
+
+  g_mutex_lock (&self->wait_lock);
+  self->flushing = FALSE;
+  gst_fc_src_wake (self);
+  g_mutex_unlock (&self->wait_lock);
+  return TRUE;
+}
+
+static void
+gst_fc_src_set_paused (GstFcSrc *self, gboolean paused)
+{
+  g_mutex_lock (&self->wait_lock);
+  self->paused = paused;
+  if (!paused && self->played)
+    self->skip_before = gst_fc_monotonic ();
+  self->played |= !paused;
+  gst_fc_src_wake (self);
+  g_mutex_unlock (&self->wait_lock);
+}
+
+/* The base class holds a live source back in PAUSED only between buffers: one
+ * that was waiting for its frame would pass on what was captured meanwhile. */
+static GstStateChangeReturn
+gst_fc_src_change_state (GstElement *element, GstStateChange transition)
+{
+  GstFcSrc *self = GST_FC_SRC (element);
+
+  if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+    gst_fc_src_set_paused (self, TRUE);
+  else if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+    gst_fc_src_set_paused (self, FALSE);
+  return GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
+}
+
+static void
+gst_fc_src_settings_clear (GstFcSrcSettings *settings)
+{
+  g_clear_pointer (&settings->slot, g_free);
+  g_clear_pointer (&settings->directory, g_free);
+}
+
+static void
+gst_fc_src_begin (GstFcSrc *self)
+{
+  guint i;
+
+  gst_fc_notices_reset (&self->notices);
+  gst_fc_sticky_clear (&self->sticky);
+  for (i = 0; i < G_N_ELEMENTS (self->tags_sent); i++)
+    gst_clear_tag_list (&self->tags_sent[i]);
+  self->attached = self->after_eos = self->lost = FALSE;
+  self->begin = self->discont = TRUE;
+  self->generation = self->epoch = 0;
+  self->wait_until = 0;
+  self->has_segment = FALSE;
+  self->ring_time = GST_CLOCK_TIME_NONE;
+  self->declared = self->observed = 0;
+  self->group_id = gst_util_group_id_next ();
+
+  gst_fc_src_settings_clear (&self->use);
+  GST_OBJECT_LOCK (self);
+  self->use = self->settings;
+  self->use.slot = g_strdup (self->settings.slot);
+  self->use.directory = g_strdup (self->settings.directory);
+  memset (&self->counts, 0, sizeof (self->counts));
+  GST_OBJECT_UNLOCK (self);
+}
+
+static fc_on_lap_t
+gst_fc_src_get_on_lap (GstFcSrc *self)
+{
+  if (self->use.on_lap == GST_FC_LAP_OLDEST
+      || (self->use.on_lap == GST_FC_LAP_AUTO
+          && self->use.start == GST_FC_START_OLDEST))
+    return FC_ON_LAP_MARGIN;
+  return FC_ON_LAP_LATEST;
+}
+
+/* The consumer of the last time where leases of it are still out, so that an
+ * application that keeps buffers does not take up one place after another. */
+static int
+gst_fc_src_open (GstFcSrc *self)
+{
+  fc_consumer_options_t options = FC_CONSUMER_OPTIONS_INIT;
+  fc_consumer_stats_t stats = FC_CONSUMER_STATS_INIT;
+  GstFcAttachment *old = self->attachment;
+  int r = 0;
+
+  options.dir = self->use.directory;
+  options.on_lap = gst_fc_src_get_on_lap (self);
+  if (self->use.start == GST_FC_START_LATEST)
+    options.position.start = FC_START_LATEST;
+  else if (self->use.start == GST_FC_START_OLDEST)
+    options.position.start = FC_START_OLDEST;
+  options.detached = 1;
+  options.log = gst_fc_log;
+  options.log_data = gst_fc_src_debug;
+
+  self->reused
+      = old != NULL && gst_fc_attachment_unpark (old, self->use.slot, &options);
+  if (!self->reused)
+    {
+      g_mutex_lock (&self->wait_lock);
+      self->attachment = gst_fc_attachment_new (self->use.slot, &options, &r);
+      g_mutex_unlock (&self->wait_lock);
+      g_clear_pointer (&old, gst_fc_attachment_unref);
+    }
+  if (r < 0)
+    return r;
+  self->consumer = gst_fc_attachment_get_consumer (self->attachment);
+  fc_consumer_stats (self->consumer, &stats);
+  self->known_drops = stats.total_dropped;
+  return 0;
+}
+
+static gboolean
+gst_fc_src_start (GstBaseSrc *src)
+{
+  GstFcSrc *self = GST_FC_SRC (src);
+  int r;
+
+  gst_fc_src_begin (self);
+  if (self->use.slot == NULL || self->use.slot[0] == '\0')
+    {
+      GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS,
+                         ("No slot was given: set slot=NAME, for instance"
+                          " slot=cam0."),
+                         (NULL));
+      return FALSE;
+    }
+  r = gst_fc_src_open (self);
+  if (r < 0)
+    {
+      GST_FC_ELEMENT_ERROR (self, r, GST_RESOURCE_ERROR_OPEN_READ,
+                            self->use.slot);
+      return FALSE;
+    }
+  g_mutex_lock (&self->wait_lock);
+  self->flushing = self->played = FALSE;
+  self->paused = TRUE;
+  self->skip_before = 0;
+  gst_fc_src_wake (self);
+  g_mutex_unlock (&self->wait_lock);
+  gst_fc_src_update_latency (self, FALSE);
+  return TRUE;
+}
+
+static gboolean
+gst_fc_src_stop (GstBaseSrc *src)
+{
+  GstFcSrc *self = GST_FC_SRC (src);
+
+  gst_fc_src_settle (self);
+  self->consumer = NULL;
+  self->attached = FALSE;
+  if (self->attachment != NULL)
+    gst_fc_attachment_park (self->attachment);
+  GST_OBJECT_LOCK (self);
+  gst_caps_replace (&self->caps, NULL);
+  GST_OBJECT_UNLOCK (self);
+  return TRUE;
+}
+
+static gboolean
+gst_fc_src_set_clock (GstElement *element, GstClock *clock)
+{
+  gst_fc_clock_set (&GST_FC_SRC (element)->clock, clock);
+  return GST_ELEMENT_CLASS (parent_class)->set_clock (element, clock);
+}
+
+/* Negotiation and queries ---------------------------------------------- */
+
+static GstCaps *
+gst_fc_src_get_caps (GstBaseSrc *src, GstCaps *filter)
+{
+  GstFcSrc *self = GST_FC_SRC (src);
+  GstCaps *caps, *filtered;
+
+  GST_OBJECT_LOCK (self);
+  caps = self->caps != NULL ? gst_caps_ref (self->caps) : gst_caps_new_any ();
+  GST_OBJECT_UNLOCK (self);
+  if (filter == NULL)
+    return caps;
+  filtered = gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
+  gst_caps_unref (caps);
+  return filtered;
+}
+
+/* Copies of raw video go into a pool, for a first touch of memory costs more
+ * than the copy. What downstream offers goes before. */
+static gboolean
+gst_fc_src_decide_allocation (GstBaseSrc *src, GstQuery *query)
+{
+  GstVideoInfo info;
+  GstCaps *caps;
+
+  gst_query_parse_allocation (query, &caps, NULL);
+  if (caps != NULL && gst_query_get_n_allocation_pools (query) == 0
+      && gst_structure_has_name (gst_caps_get_structure (caps, 0),
+                                 "video/x-raw")
+      && gst_video_info_from_caps (&info, caps))
+    gst_query_add_allocation_pool (query, NULL,
+                                   (guint) GST_VIDEO_INFO_SIZE (&info), 0, 0);
+  return GST_BASE_SRC_CLASS (parent_class)->decide_allocation (src, query);
+}
+
+static gboolean
+gst_fc_src_query (GstBaseSrc *src, GstQuery *query)
+{
+  GstFcSrc *self = GST_FC_SRC (src);
+  GstFormat format;
+
+  switch (GST_QUERY_TYPE (query))
+    {
+    case GST_QUERY_LATENCY:
+      GST_OBJECT_LOCK (self);
+      gst_query_set_latency (query, TRUE, self->latency_min, self->latency_max);
+      GST_OBJECT_UNLOCK (self);
+      return TRUE;
+    case GST_QUERY_SCHEDULING:
+      gst_query_set_scheduling (query, GST_SCHEDULING_FLAG_SEQUENTIAL, 1, -1,
+                                0);
+      gst_query_add_scheduling_mode (query, GST_PAD_MODE_PUSH);
+      return TRUE;
+    case GST_QUERY_SEEKING:
+      gst_query_parse_seeking (query, &format, NULL, NULL, NULL);
+      gst_query_set_seeking (query, format, FALSE, 0, -1);
+      return TRUE;
+    default:
+      return GST_BASE_SRC_CLASS (parent_class)->query (src, query);
+    }
+}
+
+/* Properties ----------------------------------------------------------- */
+
+static void
+gst_fc_src_set_property (GObject *object, guint id, const GValue *value,
+                         GParamSpec *pspec)
+{
+  GstFcSrc *self = GST_FC_SRC (object);
+  GstFcSrcSettings *settings = &self->settings;
+
+  GST_OBJECT_LOCK (self);
+  switch (id)
+    {
+    case GST_FC_SRC_PROP_SLOT:
+      g_free (settings->slot);
+      settings->slot = g_value_dup_string (value);
+      break;
+    case GST_FC_SRC_PROP_DIRECTORY:
+      g_free (settings->directory);
+      settings->directory = g_value_dup_string (value);
+      break;
+    case GST_FC_SRC_PROP_START:
+      settings->start = (GstFcStart) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_ON_LAP:
+      settings->on_lap = (GstFcLap) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_ON_EOS:
+      settings->on_eos = (GstFcEos) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_ON_WRITER_LOST:
+      settings->on_writer_lost = (GstFcWriterLost) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_WAIT_FOR_SLOT:
+      settings->wait_for_slot = g_value_get_int64 (value);
+      break;
+    case GST_FC_SRC_PROP_TIMESTAMPS:
+      settings->timestamps = (GstFcTimestamps) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_MEMORY:
+      settings->memory = (GstFcMemoryMode) g_value_get_enum (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+    }
+  GST_OBJECT_UNLOCK (self);
+}
+
+/* With the object lock. */
+static GstStructure *
+gst_fc_src_make_stats (const GstFcSrcCounts *counts)
+{
+  const GstFcHistogram *latency = &counts->latency;
+
+  return gst_structure_new (
+      "application/x-framecache-src-stats", "delivered", G_TYPE_UINT64,
+      counts->delivered, "dropped", G_TYPE_UINT64, counts->dropped, "laps",
+      G_TYPE_UINT64, counts->laps, "skipped", G_TYPE_UINT64, counts->skipped,
+      "lag", G_TYPE_UINT64, counts->lag, "leased", G_TYPE_UINT64,
+      counts->leased, "copied", G_TYPE_UINT64, counts->copied, "reconnects",
+      G_TYPE_UINT64, counts->reconnects, "observing", G_TYPE_BOOLEAN,
+      counts->observing, "latency-min", G_TYPE_UINT64, latency->min,
+      "latency-mean", G_TYPE_UINT64, gst_fc_histogram_mean (latency),
+      "latency-max", G_TYPE_UINT64, latency->max, "latency-p50", G_TYPE_UINT64,
+      gst_fc_histogram_percentile (latency, 50), "latency-p95", G_TYPE_UINT64,
+      gst_fc_histogram_percentile (latency, 95), "latency-p99", G_TYPE_UINT64,
+      gst_fc_histogram_percentile (latency, 99), NULL);
+}
+
+static void
+gst_fc_src_get_property (GObject *object, guint id, GValue *value,
+                         GParamSpec *pspec)
+{
+  GstFcSrc *self = GST_FC_SRC (object);
+  const GstFcSrcSettings *settings = &self->settings;
+
+  GST_OBJECT_LOCK (self);
+  switch (id)
+    {
+    case GST_FC_SRC_PROP_SLOT:
+      g_value_set_string (value, settings->slot);
+      break;
+    case GST_FC_SRC_PROP_DIRECTORY:
+      g_value_set_string (value, settings->directory);
+      break;
+    case GST_FC_SRC_PROP_START:
+      g_value_set_enum (value, settings->start);
+      break;
+    case GST_FC_SRC_PROP_ON_LAP:
+      g_value_set_enum (value, settings->on_lap);
+      break;
+    case GST_FC_SRC_PROP_ON_EOS:
+      g_value_set_enum (value, settings->on_eos);
+      break;
+    case GST_FC_SRC_PROP_ON_WRITER_LOST:
+      g_value_set_enum (value, settings->on_writer_lost);
+      break;
+    case GST_FC_SRC_PROP_WAIT_FOR_SLOT:
+      g_value_set_int64 (value, settings->wait_for_slot);
+      break;
+    case GST_FC_SRC_PROP_TIMESTAMPS:
+      g_value_set_enum (value, settings->timestamps);
+      break;
+    case GST_FC_SRC_PROP_MEMORY:
+      g_value_set_enum (value, settings->memory);
+      break;
+    case GST_FC_SRC_PROP_STATS:
+      g_value_take_boxed (value, gst_fc_src_make_stats (&self->counts));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+    }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_fc_src_finalize (GObject *object)
+{
+  GstFcSrc *self = GST_FC_SRC (object);
+  guint i;
+
+  g_clear_pointer (&self->attachment, gst_fc_attachment_unref);
+  gst_fc_src_settings_clear (&self->settings);
+  gst_fc_src_settings_clear (&self->use);
+  gst_fc_sticky_clear (&self->sticky);
+  for (i = 0; i < G_N_ELEMENTS (self->tags_sent); i++)
+    gst_clear_tag_list (&self->tags_sent[i]);
+  g_free (self->sticky_block);
+  gst_fc_clock_clear (&self->clock);
+  g_cond_clear (&self->wait_cond);
+  g_mutex_clear (&self->wait_lock);
+  G_OBJECT_CLASS (parent_class)->finalize (object);
+}
+
+static void
+gst_fc_src_class_init (GstFcSrcClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GstBaseSrcClass *src_class = GST_BASE_SRC_CLASS (klass);
+
+  object_class->set_property = gst_fc_src_set_property;
+  object_class->get_property = gst_fc_src_get_property;
+  object_class->finalize = gst_fc_src_finalize;
+  gst_fc_src_install_properties (object_class);
+
+  element_class->change_state = gst_fc_src_change_state;
+  element_class->set_clock = gst_fc_src_set_clock;
+  gst_element_class_add_static_pad_template (element_class, &src_template);
+  gst_element_class_set_static_metadata (
+      element_class, "Slot source", "Source/Generic",
+      "Reads a slot (a ring of frames in shared memory) that fcsink writes in"
+      " another process",
+      GST_FC_AUTHOR);
+
+  src_class->start = gst_fc_src_start;
+  src_class->stop = gst_fc_src_stop;
+  src_class->unlock = gst_fc_src_unlock;
+  src_class->unlock_stop = gst_fc_src_unlock_stop;
+  src_class->get_caps = gst_fc_src_get_caps;
+  src_class->decide_allocation = gst_fc_src_decide_allocation;
+  src_class->query = gst_fc_src_query;
+  GST_PUSH_SRC_CLASS (klass)->create = gst_fc_src_create;
+}
+
+static void
+gst_fc_src_init (GstFcSrc *self)
+{
+  GstBaseSrc *src = GST_BASE_SRC (self);
+
+  self->settings.wait_for_slot = -1;
+  self->latency_max = GST_CLOCK_TIME_NONE;
+  g_mutex_init (&self->wait_lock);
+  g_cond_init (&self->wait_cond);
+  gst_fc_clock_init (&self->clock);
+  gst_base_src_set_live (src, TRUE);
+  gst_base_src_set_format (src, GST_FORMAT_TIME);
+  /* The writer's segment may have an end; its frames may still go on. */
+  gst_base_src_set_automatic_eos (src, FALSE);
+}

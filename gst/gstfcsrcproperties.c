@@ -1,0 +1,127 @@
+/* framecache: what fcsrc can be asked for
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "gstfcsrc-private.h"
+
+static const GEnumValue start_values[] = {
+  { GST_FC_START_LIVE, "The next frame", "live" },
+  { GST_FC_START_LATEST, "At once, the newest there is", "latest" },
+  { GST_FC_START_OLDEST, "The history, from at most 3/4 of the depth back",
+    "oldest" },
+  { 0, NULL, NULL },
+};
+
+static const GEnumValue on_lap_values[] = {
+  { GST_FC_LAP_AUTO, "oldest for start=oldest, else latest", "auto" },
+  { GST_FC_LAP_OLDEST, "3/4 of the depth back", "oldest" },
+  { GST_FC_LAP_LATEST, "The newest frame", "latest" },
+  { 0, NULL, NULL },
+};
+
+static const GEnumValue on_eos_values[] = {
+  { GST_FC_EOS_EOS, "End the stream", "eos" },
+  { GST_FC_EOS_WAIT, "Wait for the next writer", "wait" },
+  { 0, NULL, NULL },
+};
+
+static const GEnumValue on_writer_lost_values[] = {
+  { GST_FC_WRITER_LOST_WAIT, "Wait for the next writer", "wait" },
+  { GST_FC_WRITER_LOST_EOS, "End the stream", "eos" },
+  { GST_FC_WRITER_LOST_ERROR, "End it with an error", "error" },
+  { 0, NULL, NULL },
+};
+
+static const GEnumValue timestamps_values[] = {
+  { GST_FC_TIMESTAMPS_CLOCK,
+    "When the frame was captured, by this pipeline's clock", "clock" },
+  { GST_FC_TIMESTAMPS_STREAM, "The writer's own, with its segment", "stream" },
+  { GST_FC_TIMESTAMPS_ARRIVAL, "When it arrived here", "arrival" },
+  { 0, NULL, NULL },
+};
+
+static const GEnumValue memory_values[] = {
+  { GST_FC_MEMORY_AUTO, "The ring's own while leases last, else copies",
+    "auto" },
+  { GST_FC_MEMORY_ZERO_COPY,
+    "The ring's own only; waits while downstream holds all leases",
+    "zero-copy" },
+  { GST_FC_MEMORY_COPY, "Copies", "copy" },
+  { 0, NULL, NULL },
+};
+
+static void
+install_enum (GObjectClass *klass, guint id, const gchar *type_name,
+              const GEnumValue *values, const gchar *name, const gchar *nick,
+              const gchar *blurb, GParamFlags flags)
+{
+  GType type = g_enum_register_static (type_name, values);
+
+  gst_type_mark_as_plugin_api (type, (GstPluginAPIFlags) 0);
+  g_object_class_install_property (
+      klass, id,
+      g_param_spec_enum (name, nick, blurb, type, values[0].value,
+                         flags | G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS));
+}
+
+static void
+install_enums (GObjectClass *klass)
+{
+  install_enum (klass, GST_FC_SRC_PROP_START, "GstFcStart", start_values,
+                "start", "Start", "Where to begin to read",
+                GST_PARAM_MUTABLE_READY);
+  install_enum (klass, GST_FC_SRC_PROP_ON_LAP, "GstFcOnLap", on_lap_values,
+                "on-lap", "On lap",
+                "Where to go on after having been too slow for the ring",
+                GST_PARAM_MUTABLE_READY);
+  install_enum (klass, GST_FC_SRC_PROP_ON_EOS, "GstFcOnEos", on_eos_values,
+                "on-eos", "On end of stream",
+                "What to do when the writer has finished",
+                GST_PARAM_MUTABLE_PLAYING);
+  install_enum (klass, GST_FC_SRC_PROP_ON_WRITER_LOST, "GstFcOnWriterLost",
+                on_writer_lost_values, "on-writer-lost", "On writer lost",
+                "What to do when the writer has died",
+                GST_PARAM_MUTABLE_PLAYING);
+  install_enum (klass, GST_FC_SRC_PROP_TIMESTAMPS, "GstFcTimestamps",
+                timestamps_values, "timestamps", "Time stamps",
+                "Which time stamps buffers get; do-timestamp=true is arrival",
+                GST_PARAM_MUTABLE_READY);
+  install_enum (klass, GST_FC_SRC_PROP_MEMORY, "GstFcMemoryMode", memory_values,
+                "memory", "Memory",
+                "Which memory buffers are of; the ring's own is read-only",
+                GST_PARAM_MUTABLE_PLAYING);
+}
+
+void
+gst_fc_src_install_properties (GObjectClass *klass)
+{
+  const GParamFlags flags
+      = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+
+  g_object_class_install_property (
+      klass, GST_FC_SRC_PROP_SLOT,
+      g_param_spec_string ("slot", "Slot", "Name of the slot to read; required",
+                           NULL, flags));
+  g_object_class_install_property (
+      klass, GST_FC_SRC_PROP_DIRECTORY,
+      g_param_spec_string ("directory", "Directory",
+                           "Slot directory (none: the environment's FC_DIR,"
+                           " else /dev/shm/framecache and"
+                           " /dev/shm/framecache-UID)",
+                           NULL, flags));
+  install_enums (klass);
+  g_object_class_install_property (
+      klass, GST_FC_SRC_PROP_WAIT_FOR_SLOT,
+      g_param_spec_int64 ("wait-for-slot", "Wait for slot",
+                          "How long to wait for a slot that is not there, or"
+                          " for the next writer, nanoseconds (-1 = for ever)",
+                          -1, G_MAXINT64, -1, flags));
+  g_object_class_install_property (
+      klass, GST_FC_SRC_PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+                          "Frames delivered, dropped, skipped, leased and"
+                          " copied, lag (frames), and latency from the"
+                          " writer's commit to here (nanoseconds)",
+                          GST_TYPE_STRUCTURE,
+                          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}

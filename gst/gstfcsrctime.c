@@ -1,0 +1,260 @@
+/* framecache: fcsrc's time stamps and latency
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "gstfcsrc-private.h"
+
+#define GST_CAT_DEFAULT gst_fc_src_debug
+
+/* Waking up and passing on a frame takes its time on a busy machine. */
+#define LATENCY_MARGIN (5 * GST_MSECOND)
+/* How often the writer's own declaration is looked at again. */
+#define DECLARED_EVERY (250 * GST_MSECOND)
+
+static GstFcTimestamps
+gst_fc_src_get_timestamps (GstFcSrc *self)
+{
+  if (gst_base_src_get_do_timestamp (GST_BASE_SRC (self)))
+    return GST_FC_TIMESTAMPS_ARRIVAL;
+  return self->use.timestamps;
+}
+
+/* Latency -------------------------------------------------------------- */
+
+void
+gst_fc_src_update_latency (GstFcSrc *self, gboolean force)
+{
+  GstClockTime min = LATENCY_MARGIN, max = self->ring_time;
+  gboolean changed;
+
+  if (gst_fc_src_get_timestamps (self) != GST_FC_TIMESTAMPS_ARRIVAL)
+    min += MAX (self->declared, self->observed);
+  if (GST_CLOCK_TIME_IS_VALID (max))
+    max = MAX (max, min);
+  GST_OBJECT_LOCK (self);
+  changed = force || min != self->latency_min || max != self->latency_max;
+  self->latency_min = min;
+  self->latency_max = max;
+  GST_OBJECT_UNLOCK (self);
+  if (!changed)
+    return;
+  GST_INFO_OBJECT (self,
+                   "latency %" GST_TIME_FORMAT ", at most %" GST_TIME_FORMAT,
+                   GST_TIME_ARGS (min), GST_TIME_ARGS (max));
+  gst_element_post_message (GST_ELEMENT (self),
+                            gst_message_new_latency (GST_OBJECT (self)));
+}
+
+static void
+gst_fc_src_look_at_declared (GstFcSrc *self)
+{
+  fc_consumer_stats_t stats = FC_CONSUMER_STATS_INIT;
+  guint64 now = gst_fc_monotonic ();
+
+  if (now - self->declared_looked_at < DECLARED_EVERY)
+    return;
+  self->declared_looked_at = now;
+  if (fc_consumer_stats (self->consumer, &stats) != 0
+      || stats.latency_ns == self->declared)
+    return;
+  self->declared = stats.latency_ns;
+  gst_fc_src_update_latency (self, FALSE);
+}
+
+/* What is reported follows upwards only, and by the margin at once: each
+ * change is a message, and makes the whole pipeline work out its latency. */
+void
+gst_fc_src_observe_latency (GstFcSrc *self, const fc_frame_t *frame)
+{
+  const fc_info_t *info = &frame->info;
+  GstClockTime late = 0, known = MAX (self->declared, self->observed);
+
+  gst_fc_src_look_at_declared (self);
+  if (info->commit_ns != FC_TIME_NONE && info->commit_ns > info->capture_ns)
+    late = info->commit_ns - info->capture_ns;
+  if (GST_CLOCK_TIME_IS_VALID (self->ring_time))
+    late = MIN (late, self->ring_time);
+  if (late <= known + LATENCY_MARGIN / 2)
+    return;
+  self->observed = late;
+  gst_fc_src_update_latency (self, FALSE);
+}
+
+void
+gst_fc_src_time_attached (GstFcSrc *self, gboolean begin)
+{
+  GstClockTime duration = GST_CLOCK_TIME_NONE;
+
+  if (self->caps != NULL)
+    duration = gst_fc_caps_frame_duration (self->caps);
+  self->ring_time = GST_CLOCK_TIME_NONE;
+  if (GST_CLOCK_TIME_IS_VALID (duration))
+    self->ring_time = duration * self->ring_depth;
+  if (begin)
+    {
+      self->shift_pending = TRUE;
+      self->shift = 0;
+      self->clockless_base = GST_CLOCK_TIME_NONE;
+      self->observed = 0;
+    }
+  gst_fc_src_update_latency (self, TRUE);
+}
+
+/* Time stamps ---------------------------------------------------------- */
+
+/* CAPTURE, of CLOCK_MONOTONIC, and now, as running times of this pipeline.
+ * Without a clock that begins with the first frame. */
+static void
+gst_fc_src_running_times (GstFcSrc *self, GstClockTime capture,
+                          GstClockTimeDiff *running, GstClockTimeDiff *now)
+{
+  GstClockTime base = gst_element_get_base_time (GST_ELEMENT (self));
+  GstClockTime monotonic = gst_fc_monotonic ();
+
+  if (gst_fc_clock_observe (&self->clock))
+    {
+      capture = gst_fc_clock_from_monotonic (&self->clock, capture);
+      monotonic = gst_fc_clock_from_monotonic (&self->clock, monotonic);
+    }
+  else
+    {
+      if (!GST_CLOCK_TIME_IS_VALID (self->clockless_base))
+        self->clockless_base = capture;
+      base = self->clockless_base;
+    }
+  *running = GST_CLOCK_DIFF (base, capture);
+  *now = GST_CLOCK_DIFF (base, monotonic);
+}
+
+/* History was captured before this pipeline ran, or so long ago that a sink
+ * would find it too late. What is added to its running times, and to those of
+ * all that follows: one shift for as long as reading goes on. EARLIEST is the
+ * first frame's. Agreeing on it with others of the pipeline belongs here. */
+static GstClockTimeDiff
+gst_fc_src_history_shift (GstFcSrc *self, GstClockTimeDiff earliest,
+                          GstClockTimeDiff now)
+{
+  GstClockTimeDiff floor = MAX (now - (GstClockTimeDiff) self->latency_min, 0);
+
+  if (self->use.start == GST_FC_START_LIVE || earliest >= floor)
+    return 0;
+  GST_INFO_OBJECT (self, "history is shifted by %" GST_STIME_FORMAT,
+                   GST_STIME_ARGS (floor - earliest));
+  return floor - earliest;
+}
+
+static gboolean
+gst_fc_src_stamp_clock (GstFcSrc *self, const fc_frame_t *frame,
+                        GstClockTime *pts, GstClockTime *dts)
+{
+  const fc_info_t *info = &frame->info;
+  gboolean has_pts = GST_CLOCK_TIME_IS_VALID (info->pts);
+  gboolean has_dts = GST_CLOCK_TIME_IS_VALID (info->dts);
+  GstClockTimeDiff running, now, reorder = 0;
+
+  if (has_pts && has_dts)
+    reorder = GST_CLOCK_DIFF (info->pts, info->dts);
+  gst_fc_src_running_times (self,
+                            info->capture_ns != FC_TIME_NONE ? info->capture_ns
+                                                             : info->commit_ns,
+                            &running, &now);
+  if (self->shift_pending)
+    {
+      self->shift_pending = FALSE;
+      self->shift
+          = gst_fc_src_history_shift (self, running + MIN (reorder, 0), now);
+    }
+  running += self->shift;
+  if (running < 0)
+    {
+      if (self->use.start == GST_FC_START_LIVE)
+        return FALSE;
+      running = 0;
+    }
+  *pts = has_pts || !has_dts ? (GstClockTime) running : GST_CLOCK_TIME_NONE;
+  *dts = has_dts ? (GstClockTime) MAX (running + reorder, 0)
+                 : GST_CLOCK_TIME_NONE;
+  return TRUE;
+}
+
+static void
+gst_fc_src_stamp_arrival (GstFcSrc *self, const fc_frame_t *frame,
+                          GstClockTime *pts, GstClockTime *dts)
+{
+  const fc_info_t *info = &frame->info;
+  GstClockTimeDiff running, now;
+
+  gst_fc_src_running_times (self, info->commit_ns, &running, &now);
+  *dts = (GstClockTime) MAX (now, 0);
+  *pts = *dts;
+  if (GST_CLOCK_TIME_IS_VALID (info->pts) && GST_CLOCK_TIME_IS_VALID (info->dts)
+      && info->pts > info->dts)
+    *pts += info->pts - info->dts;
+}
+
+/* The segment that gives time TIME the running time RUNNING: the writer's
+ * where it does, else the writer's moved to where it does. History may be of
+ * an earlier segment than the one that the slot now tells of. */
+static void
+gst_fc_src_find_segment (GstFcSrc *self, GstClockTime time,
+                         GstClockTime running, GstSegment *segment)
+{
+  guint64 got;
+
+  if (self->sticky.has_segment
+      && self->sticky.segment.format == GST_FORMAT_TIME)
+    *segment = self->sticky.segment;
+  else
+    gst_segment_init (segment, GST_FORMAT_TIME);
+  if (!GST_CLOCK_TIME_IS_VALID (running))
+    return;
+
+  got = gst_segment_to_running_time (segment, GST_FORMAT_TIME, time);
+  if (GST_CLOCK_TIME_IS_VALID (got) && segment->base + running >= got)
+    {
+      segment->base = segment->base + running - got;
+      return;
+    }
+  gst_segment_init (segment, GST_FORMAT_TIME);
+  segment->start = segment->time = segment->position = time;
+  segment->base = running;
+}
+
+static void
+gst_fc_src_follow_segment (GstFcSrc *self, const fc_info_t *info)
+{
+  GstClockTime time = info->pts, running = info->running_time;
+
+  if (!GST_CLOCK_TIME_IS_VALID (time))
+    time = info->dts;
+  if (!GST_CLOCK_TIME_IS_VALID (time))
+    running = GST_CLOCK_TIME_NONE;
+  if (self->has_segment
+      && (!GST_CLOCK_TIME_IS_VALID (running)
+          || gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME, time)
+                 == running))
+    return;
+
+  gst_fc_src_find_segment (self, time, running, &self->segment);
+  self->has_segment = TRUE;
+  gst_base_src_new_segment (GST_BASE_SRC (self), &self->segment);
+}
+
+gboolean
+gst_fc_src_stamp (GstFcSrc *self, const fc_frame_t *frame, GstClockTime *pts,
+                  GstClockTime *dts)
+{
+  switch (gst_fc_src_get_timestamps (self))
+    {
+    case GST_FC_TIMESTAMPS_STREAM:
+      gst_fc_src_follow_segment (self, &frame->info);
+      *pts = frame->info.pts;
+      *dts = frame->info.dts;
+      return TRUE;
+    case GST_FC_TIMESTAMPS_ARRIVAL:
+      gst_fc_src_stamp_arrival (self, frame, pts, dts);
+      return TRUE;
+    default:
+      return gst_fc_src_stamp_clock (self, frame, pts, dts);
+    }
+}
