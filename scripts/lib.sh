@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # variables for the scripts that source this
+#
+# What scripts/demo, scripts/test and scripts/bench share: where the tree is,
+# which Debian packages each purpose needs, and bounded waits. Sourced, not
+# run. SPDX-License-Identifier: LGPL-2.1-or-later
+
+fc_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+
+# One list per purpose. The names are those of Debian 12 and 13 and of
+# Ubuntu 24.04 and later.
+packages_build=(
+  gcc libc6-dev meson ninja-build pkgconf python3
+)
+packages_gst=(
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
+  gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+  gstreamer1.0-plugins-bad gstreamer1.0-libav gstreamer1.0-x
+)
+packages_gate=(
+  git g++ clang clang-format shellcheck spin valgrind strace abigail-tools
+  binutils libfontconfig-dev forensics-samples-files
+)
+
+say () { printf '%s\n' "$*"; }
+die () { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# Of the packages named, those that are not installed, one a line.
+packages_missing () {
+  local package status
+  for package; do
+    # shellcheck disable=SC2016 # dpkg-query's own format, not the shell's
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) ||
+      status=
+    [[ $status == installed ]] || printf '%s\n' "$package"
+  done
+}
+
+# Install what is missing of the packages named; nothing is asked, nothing is
+# fetched when all are there. $FC_NO_INSTALL, if set, forbids installing.
+packages_install () {
+  local -a missing as_root=()
+  local apt=(apt-get -q -y -o DPkg::Lock::Timeout=300)
+
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    say "This is not a Debian system: nothing is installed."
+    say "Debian calls what is needed: $*"
+    return 0
+  fi
+  mapfile -t missing < <(packages_missing "$@")
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+
+  if [[ -n ${FC_NO_INSTALL-} ]]; then
+    die "FC_NO_INSTALL is set, and these packages are missing: ${missing[*]}"
+  elif [[ $(id -u) -ne 0 ]]; then
+    command -v sudo >/dev/null ||
+      die "neither root nor sudo; have root run: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  as_root+=(env DEBIAN_FRONTEND=noninteractive)
+
+  say "installing ${#missing[@]} missing packages: ${missing[*]}"
+  # An update that fails may still leave lists that are good enough.
+  "${as_root[@]}" "${apt[@]}" update ||
+    say "apt-get update failed; going on with the package lists there are"
+  "${as_root[@]}" "${apt[@]}" install --no-install-recommends "${missing[@]}" \
+    </dev/null || die "could not install: ${missing[*]}"
+}
+
+# await SECONDS COMMAND...: run COMMAND until it succeeds, at most that long.
+await () {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [[ $SECONDS -lt $end ]] || return 1
+    sleep 0.05
+  done
+}
+
+# Whether a process that this shell started still runs.
+alive () { kill -0 "$1" 2>/dev/null; }
+
+# End a process that this shell started, by its id: asked, then made to. Its
+# exit status is left in $ended.
+end_process () {
+  local pid=$1 signal=${2:-TERM}
+  ended=0
+  { # without the shell's own word on the death of its child
+    kill "-$signal" "$pid" || true
+    await 10 not alive "$pid" || kill -KILL "$pid" || true
+    wait "$pid" || ended=$?
+  } 2>/dev/null
+}
+
+not () { ! "$@"; }
+
+# A slot directory of its own in shared memory, for whatever runs slots here.
+make_slot_dir () {
+  local base=/dev/shm
+  [[ -d $base && -w $base ]] || die "$base is missing or may not be written"
+  mktemp -d "$base/framecache-$1.XXXXXX"
+}
