@@ -76,16 +76,18 @@ look_at_life (fc_consumer_t *c)
   bool lives = writer_lives (att);
   uint32_t state;
   struct stat st;
+  bool gone = fstat (att->fd, &st) == 0 && st.st_nlink == 0;
   int r;
 
   c->alive_at = fc_now (CLOCK_MONOTONIC);
-  /* It may have ended in good order since, or another one begun. */
+  /* Looked at after the link and the lock: frames that came before the ring
+   * lost its name, or an end in good order, are taken first. */
   if (has_news (c, att))
     return 0;
   r = fc_load_state (att, &state);
   if (r < 0)
     return r;
-  if (fstat (att->fd, &st) == 0 && st.st_nlink == 0)
+  if (gone)
     return fc_fail (FC_REPLACED, "%s was replaced or removed: attach again",
                     att->path);
   if (lives || state == FC_STATE_RESERVED)
