@@ -31,7 +31,6 @@ struct _GstFcSink
   fc_share_t trust;
   gboolean sync_is_set;
   guint64 copied;
-  guint64 dropped;
 
   /* Guards the pointer and the two names against those who look at the
    * statistics; only the streaming thread, and a stopped element, change

@@ -186,7 +186,7 @@ gst_fc_sink_stop (GstBaseSink *sink)
   self->upstream_live = FALSE;
   self->warned_drop = self->warned_capture = self->warned_tags = FALSE;
   GST_OBJECT_LOCK (self);
-  self->copied = self->dropped = 0;
+  self->copied = 0;
   GST_OBJECT_UNLOCK (self);
   if (g_atomic_int_exchange (&self->consumers, 0) != 0)
     g_object_notify (G_OBJECT (self), "consumers");
@@ -278,16 +278,15 @@ gst_fc_sink_set_property (GObject *object, guint id, const GValue *value,
 static void
 gst_fc_sink_get_stats (GstFcSink *self, GValue *value)
 {
-  guint64 copied, dropped;
+  guint64 copied;
 
   GST_OBJECT_LOCK (self);
   copied = self->copied;
-  dropped = self->dropped;
   GST_OBJECT_UNLOCK (self);
   g_mutex_lock (&self->ring_lock);
   g_value_take_boxed (value,
                       gst_fc_sink_stats_new (self->writer, self->open_directory,
-                                             self->open_slot, copied, dropped));
+                                             self->open_slot, copied));
   g_mutex_unlock (&self->ring_lock);
 }
 

@@ -32,7 +32,7 @@ add_consumer (const fc_consumer_stat_t *stat, void *user_data)
 
 GstStructure *
 gst_fc_sink_stats_new (fc_writer_t *writer, const gchar *dir, const gchar *slot,
-                       guint64 copied, guint64 dropped)
+                       guint64 copied)
 {
   fc_writer_stats_t stats = FC_WRITER_STATS_INIT;
   Consumers consumers = { 0, G_VALUE_INIT };
@@ -51,7 +51,7 @@ gst_fc_sink_stats_new (fc_writer_t *writer, const gchar *dir, const gchar *slot,
       G_TYPE_UINT64, copied, "zero-copy", G_TYPE_UINT64,
       stats.frames - MIN (copied, stats.frames), "history-shortened",
       G_TYPE_UINT64, stats.history_shortened, "dropped", G_TYPE_UINT64,
-      stats.dropped + dropped, "head", G_TYPE_UINT64, stats.head, "generation",
+      stats.dropped, "head", G_TYPE_UINT64, stats.head, "generation",
       G_TYPE_UINT, stats.generation, "epoch", G_TYPE_UINT, stats.epoch,
       "bytes-allocated", G_TYPE_UINT64, stats.bytes_allocated, NULL);
   gst_structure_take_value (s, "consumers", &consumers.list);

@@ -12,10 +12,9 @@
 G_BEGIN_DECLS
 
 /* WRITER, which may be NULL, writes SLOT in DIR; COPIED frames were copied
- * into cells, DROPPED frames found none. */
+ * into cells. */
 GstStructure *gst_fc_sink_stats_new (fc_writer_t *writer, const gchar *dir,
-                                     const gchar *slot, guint64 copied,
-                                     guint64 dropped);
+                                     const gchar *slot, guint64 copied);
 
 G_END_DECLS
 

@@ -159,31 +159,58 @@ gst_fc_sink_update_sticky (GstFcSink *self)
   g_free (left_out);
 }
 
+static int
+gst_fc_sink_open (GstFcSink *self, const gchar *slot,
+                  const fc_writer_options_t *options)
+{
+  fc_writer_t *writer;
+  int r;
+
+  if (self->writer != NULL)
+    return fc_writer_renew (self->writer, options);
+  r = fc_writer_open (&writer, slot, options);
+  if (r < 0)
+    return r;
+  g_mutex_lock (&self->ring_lock);
+  self->writer = writer;
+  self->open_slot = g_strdup (slot);
+  self->open_directory = g_strdup (options->dir);
+  g_mutex_unlock (&self->ring_lock);
+  return r;
+}
+
+static guint
+gst_fc_sink_get_depth (GstFcSink *self, GstCaps *caps, guint wished,
+                       guint64 frame_size)
+{
+  guint64 history;
+
+  GST_OBJECT_LOCK (self);
+  history = self->history;
+  GST_OBJECT_UNLOCK (self);
+  if (history > 0
+      && !GST_CLOCK_TIME_IS_VALID (gst_fc_caps_frame_duration (caps)))
+    GST_WARNING_OBJECT (self, "history needs a frame rate, and the caps have"
+                              " none: ring-depth decides");
+  return gst_fc_ring_depth (caps, wished, history, frame_size);
+}
+
 /* Open the ring for FORMAT, or go on in another one. */
 static gboolean
 gst_fc_sink_publish (GstFcSink *self, GstCaps *caps, const gchar *format,
                      guint64 frame_size)
 {
   fc_writer_options_t options;
-  fc_writer_t *writer = NULL;
-  guint64 history;
   gchar *slot;
   int r;
 
   gst_fc_sink_get_options (self, &options, &slot);
-  GST_OBJECT_LOCK (self);
-  history = self->history;
-  GST_OBJECT_UNLOCK (self);
   options.frame_size = frame_size;
   options.ring_depth
-      = gst_fc_ring_depth (caps, options.ring_depth, history, frame_size);
+      = gst_fc_sink_get_depth (self, caps, options.ring_depth, frame_size);
   options.format = format;
   options.format_size = (uint32_t) strlen (format);
-
-  if (self->writer != NULL)
-    r = fc_writer_renew (self->writer, &options);
-  else
-    r = fc_writer_open (&writer, slot, &options);
+  r = gst_fc_sink_open (self, slot, &options);
   if (r < 0)
     {
       GST_FC_ELEMENT_ERROR (self, r, GST_RESOURCE_ERROR_OPEN_WRITE, slot);
@@ -194,17 +221,6 @@ gst_fc_sink_publish (GstFcSink *self, GstCaps *caps, const gchar *format,
           self, "slot %s: %u frames of up to %" G_GUINT64_FORMAT " bytes, %s",
           slot, options.ring_depth, frame_size, format);
       self->capacity = frame_size;
-    }
-  if (writer != NULL)
-    {
-      g_mutex_lock (&self->ring_lock);
-      self->writer = writer;
-      self->open_slot = g_strdup (slot);
-      self->open_directory = g_strdup (options.dir);
-      g_mutex_unlock (&self->ring_lock);
-    }
-  if (r >= 0)
-    {
       self->sticky_changed = TRUE;
       gst_fc_sink_update_sticky (self);
     }
@@ -280,10 +296,8 @@ gst_fc_sink_write_failed (GstFcSink *self, int err)
       GST_FC_ELEMENT_ERROR (self, err, GST_RESOURCE_ERROR_WRITE, "write");
       return GST_FLOW_ERROR;
     }
-  /* No cell and no memory: the stream goes on without this frame. */
-  GST_OBJECT_LOCK (self);
-  self->dropped++;
-  GST_OBJECT_UNLOCK (self);
+  /* No cell and no memory: the stream goes on without this frame, which libfc
+   * has counted. */
   if (!self->warned_drop)
     GST_ELEMENT_WARNING (self, RESOURCE, NO_SPACE_LEFT,
                          ("Frames are lost: %s", fc_error_detail ()), (NULL));

@@ -102,6 +102,7 @@ struct _GstFcSrc
   GCond wait_cond;
   gboolean flushing;
   gboolean paused;
+  gboolean pausing;    /* the base class is about it */
   gboolean played;     /* was PLAYING since start */
   guint64 skip_before; /* frames captured before this are too old, or 0 */
   GstFcAttachment *attachment;

@@ -58,20 +58,28 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (
 static void
 gst_fc_src_wake (GstFcSrc *self)
 {
+  GST_DEBUG_OBJECT (self, "flushing %d, paused %d", self->flushing,
+                    self->paused);
   if (self->attachment != NULL)
     gst_fc_attachment_set_interrupted (self->attachment,
                                        self->flushing || self->paused);
   g_cond_broadcast (&self->wait_cond);
 }
 
+/* GStreamer 1.26 asks for this also when it goes to PAUSED, and a thread that
+ * hears of it only when that is PLAYING again would stop for good. It waits
+ * for PLAYING by itself. */
 static gboolean
 gst_fc_src_unlock (GstBaseSrc *src)
 {
   GstFcSrc *self = GST_FC_SRC (src);
 
   g_mutex_lock (&self->wait_lock);
-  self->flushing = TRUE;
-  gst_fc_src_wake (self);
+  if (!self->pausing)
+    {
+      self->flushing = TRUE;
+      gst_fc_src_wake (self);
+    }
   g_mutex_unlock (&self->wait_lock);
   return TRUE;
 }
@@ -100,18 +108,32 @@ gst_fc_src_set_paused (GstFcSrc *self, gboolean paused)
   g_mutex_unlock (&self->wait_lock);
 }
 
+static void
+gst_fc_src_set_pausing (GstFcSrc *self, gboolean pausing)
+{
+  g_mutex_lock (&self->wait_lock);
+  self->pausing = pausing;
+  g_mutex_unlock (&self->wait_lock);
+}
+
 /* The base class holds a live source back in PAUSED only between buffers: one
  * that was waiting for its frame would pass on what was captured meanwhile. */
 static GstStateChangeReturn
 gst_fc_src_change_state (GstElement *element, GstStateChange transition)
 {
   GstFcSrc *self = GST_FC_SRC (element);
+  GstStateChangeReturn ret;
 
-  if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
-    gst_fc_src_set_paused (self, TRUE);
-  else if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
     gst_fc_src_set_paused (self, FALSE);
-  return GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
+  if (transition != GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+    return GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
+
+  gst_fc_src_set_paused (self, TRUE);
+  gst_fc_src_set_pausing (self, TRUE);
+  ret = GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
+  gst_fc_src_set_pausing (self, FALSE);
+  return ret;
 }
 
 static void

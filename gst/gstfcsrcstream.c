@@ -455,6 +455,14 @@ gst_fc_src_no_frame (GstFcSrc *self, int r)
       return GST_FLOW_OK;
     case -ENOTSUP:
       return self->failure;
+    case -EPERM:
+      GST_ELEMENT_ERROR (self, RESOURCE, NOT_AUTHORIZED,
+                         ("You may observe slot %s, and memory=zero-copy takes"
+                          " leases: set memory=auto here, or a wider trust in"
+                          " fcsink.",
+                          self->use.slot),
+                         ("%s", fc_error_detail ()));
+      return GST_FLOW_ERROR;
     case -ENOMEM:
       GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT,
                          ("There is no memory to copy a frame to."), (NULL));
