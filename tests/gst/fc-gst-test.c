@@ -136,6 +136,27 @@ fct_stop (GstHarness *h)
   gst_harness_teardown (h);
 }
 
+GstHarness *
+fct_writer (void)
+{
+  return fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), FCT_DATA);
+}
+
+GstHarness *
+fct_reader (const gchar *property, gint value)
+{
+  return fct_src_harness (fct_new ("fcsrc", "slot", "cam0", "timestamps", 1,
+                                   property, value, NULL));
+}
+
+void
+fct_both (GstHarness **sink, GstHarness **src)
+{
+  *sink = fct_writer ();
+  *src = fct_reader (NULL, 0);
+  FCT_WAIT (fct_waiting ("cam0") == 1);
+}
+
 GstBuffer *
 fct_buffer (guint number, gsize size)
 {
@@ -192,6 +213,20 @@ fct_pull (GstHarness *h, guint number, gsize size)
   gst_buffer_unref (buffer);
 }
 
+GstEvent *
+fct_pull_event (GstHarness *h, GstEventType type)
+{
+  for (;;)
+    {
+      GstEvent *event = gst_harness_pull_event (h);
+
+      fail_unless (event != NULL, "no %s", gst_event_type_get_name (type));
+      if (GST_EVENT_TYPE (event) == type)
+        return event;
+      gst_event_unref (event);
+    }
+}
+
 /* What there is ------------------------------------------------------- */
 
 guint64
@@ -236,14 +271,6 @@ fct_waiting (const gchar *slot)
 
   fc_slot_consumers (NULL, slot, count_waiting, &waiting);
   return waiting;
-}
-
-guint64
-fct_head (const gchar *slot)
-{
-  fc_slot_stat_t stat;
-
-  return fct_slot_stat (slot, &stat) ? stat.head : 0;
 }
 
 /* Messages ------------------------------------------------------------ */
@@ -340,13 +367,4 @@ fct_kill (GPid pid)
 
   g_assert_cmpint (kill (pid, SIGKILL), ==, 0);
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
-}
-
-gint
-fct_wait_exit (GPid pid)
-{
-  int status;
-
-  FCT_WAIT (waitpid (pid, &status, WNOHANG) == pid);
-  return WIFEXITED (status) ? WEXITSTATUS (status) : -1;
 }

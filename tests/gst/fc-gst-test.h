@@ -45,6 +45,14 @@ GstHarness *fct_src_harness (GstElement *src);
 /* Also unrefs the element. */
 void fct_stop (GstHarness *h);
 
+/* fcsink slot=cam0 with these caps. */
+#define FCT_DATA "application/x-test"
+GstHarness *fct_writer (void);
+/* fcsrc slot=cam0 timestamps=stream, with a property more, or NULL. */
+GstHarness *fct_reader (const gchar *property, gint value);
+/* Both, and the reader is attached. */
+void fct_both (GstHarness **sink, GstHarness **src);
+
 /* SIZE bytes that only frame NUMBER has, at NUMBER times 20 ms. */
 GstBuffer *fct_buffer (guint number, gsize size);
 void fct_push_caps (GstHarness *h, const gchar *caps);
@@ -53,12 +61,14 @@ void fct_check_buffer (GstBuffer *buffer, guint number, gsize size);
 /* Pull the next, which must be this one. */
 void fct_pull (GstHarness *h, guint number, gsize size);
 
+/* The next event of this type; what comes before it is dropped. */
+GstEvent *fct_pull_event (GstHarness *h, GstEventType type);
+
 guint64 fct_stat (GstElement *element, const gchar *field);
 gboolean fct_slot_stat (const gchar *slot, fc_slot_stat_t *stat);
 guint fct_consumers (const gchar *slot);
 /* How many of them have taken all there is, and are asleep until the next. */
 guint fct_waiting (const gchar *slot);
-guint64 fct_head (const gchar *slot);
 
 /* A bus for an element that is in no pipeline. */
 GstBus *fct_bus (GstElement *element);
@@ -69,9 +79,8 @@ GstMessage *fct_message (GstBus *bus, const gchar *name);
 /* Expect an error of the resource domain, with TEXT in what the user reads. */
 void fct_expect_error (GstBus *bus, gint code, const gchar *text);
 
-/* A pipeline in another process (gst-launch-1.0), and its end. */
+/* A pipeline in another process (gst-launch-1.0), until it is killed. */
 GPid fct_launch (const gchar *line, ...) G_GNUC_PRINTF (1, 2);
 void fct_kill (GPid pid);
-gint fct_wait_exit (GPid pid);
 
 #endif /* FC_GST_TEST_H */

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "fc-gst-test.h"
 
@@ -223,6 +225,34 @@ GST_START_TEST (waiting_for_a_writer_is_idle)
 }
 GST_END_TEST
 
+/* Who has access and no trust copies what he sees; what else he asks for is an
+ * error that he can understand. */
+GST_START_TEST (observer_copies)
+{
+  GstElement *element = fct_new ("fcsrc", "slot", "cam0", NULL);
+  GstElement *greedy = fct_new ("fcsrc", "slot", "cam0", "memory", 1, NULL);
+  GstBus *bus = fct_bus (greedy);
+  GstHarness *src, *other;
+  GPid writer;
+
+  g_assert_cmpint (chmod (g_getenv ("FC_TEST_BASE"), 0755), ==, 0);
+  g_assert_cmpint (chmod (g_getenv ("FC_DIR"), 0755), ==, 0);
+  writer = fct_launch (VIDEO " access=all");
+  g_assert_cmpint (seteuid (65534), ==, 0);
+  src = fct_src_harness (element);
+  pull_some (src, 20);
+  fail_unless_equals_uint64 (fct_stat (src->element, "leased"), 0);
+  fail_unless (fct_stat (src->element, "copied") >= 20);
+  other = fct_src_harness (greedy);
+  fct_expect_error (bus, GST_RESOURCE_ERROR_NOT_AUTHORIZED, "memory=auto");
+  fct_stop (other);
+  fct_stop (src);
+  g_assert_cmpint (seteuid (0), ==, 0);
+  fct_bus_free (bus);
+  fct_kill (writer);
+}
+GST_END_TEST
+
 static Suite *
 restart_suite (void)
 {
@@ -240,6 +270,8 @@ restart_suite (void)
   tcase_add_test (tc, writer_lost_is_an_error);
   tcase_add_test (tc, unlock_while_writer_lost);
   tcase_add_test (tc, waiting_for_a_writer_is_idle);
+  if (geteuid () == 0)
+    tcase_add_test (tc, observer_copies);
   return suite;
 }
 

@@ -9,8 +9,6 @@
 
 #include "fc-gst-test.h"
 
-#define DATA "application/x-test"
-
 GST_START_TEST (no_slot_property)
 {
   GstElement *sink = fct_new ("fcsink", NULL);
@@ -68,7 +66,7 @@ GST_START_TEST (no_space)
   GstElement *sink = fct_new ("fcsink", "slot", "cam0", "ring-depth", 4000,
                               "frame-size", 1u << 30, NULL);
   GstBus *bus = fct_bus (sink);
-  GstHarness *h = fct_sink_harness (gst_object_ref (sink), DATA);
+  GstHarness *h = fct_sink_harness (gst_object_ref (sink), FCT_DATA);
 
   fct_expect_error (bus, GST_RESOURCE_ERROR_NO_SPACE_LEFT, "free");
   fct_stop (h);
@@ -80,14 +78,14 @@ GST_END_TEST
 GST_START_TEST (second_writer_named)
 {
   GstHarness *first
-      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), DATA);
+      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), FCT_DATA);
   GstElement *sink = fct_new ("fcsink", "slot", "cam0", NULL);
   GstBus *bus = fct_bus (sink);
   GstHarness *second;
   gchar *pid = g_strdup_printf ("%d", getpid ());
 
   fct_push (first, 0, 100);
-  second = fct_sink_harness (gst_object_ref (sink), DATA);
+  second = fct_sink_harness (gst_object_ref (sink), FCT_DATA);
   fct_expect_error (bus, GST_RESOURCE_ERROR_BUSY, pid);
   fct_push (first, 1, 100);
   fct_stop (second);
@@ -215,12 +213,12 @@ GST_END_TEST
 GST_START_TEST (same_caps_again)
 {
   GstHarness *h
-      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), DATA);
+      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), FCT_DATA);
   fc_slot_stat_t before, after;
 
   fct_push (h, 0, 100);
   fail_unless (fct_slot_stat ("cam0", &before));
-  fct_push_caps (h, DATA);
+  fct_push_caps (h, FCT_DATA);
   fct_push (h, 1, 100);
   fail_unless (fct_slot_stat ("cam0", &after));
   fail_unless_equals_int (before.generation, after.generation);
@@ -232,7 +230,7 @@ GST_END_TEST
 GST_START_TEST (big_frame_renews)
 {
   GstHarness *h = fct_sink_harness (
-      fct_new ("fcsink", "slot", "cam0", "frame-size", 1000, NULL), DATA);
+      fct_new ("fcsink", "slot", "cam0", "frame-size", 1000, NULL), FCT_DATA);
   GstHarness *src;
   fc_slot_stat_t before, after;
 
@@ -258,7 +256,7 @@ GST_END_TEST
 GST_START_TEST (several_memories_once)
 {
   GstHarness *h
-      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), DATA);
+      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), FCT_DATA);
   GstHarness *src = fct_src_harness (
       fct_new ("fcsrc", "slot", "cam0", "timestamps", 1, NULL));
   GstBuffer *whole = fct_buffer (0, 100), *buffer;
@@ -318,7 +316,7 @@ on_notify (GObject *object, GParamSpec *pspec, gpointer user_data)
 GST_START_TEST (consumers_notifies)
 {
   GstHarness *h
-      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), DATA);
+      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), FCT_DATA);
   GstHarness *src;
   gint notified = 0;
   guint consumers;
@@ -340,7 +338,7 @@ GST_END_TEST
 GST_START_TEST (stats_name_each_consumer)
 {
   GstHarness *h
-      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), DATA);
+      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), FCT_DATA);
   GstHarness *src = fct_src_harness (
       fct_new ("fcsrc", "slot", "cam0", "timestamps", 1, NULL));
   GstStructure *stats;
@@ -368,7 +366,7 @@ GST_END_TEST
 GST_START_TEST (eos_ends_the_slot)
 {
   GstHarness *h
-      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), DATA);
+      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), FCT_DATA);
   fc_slot_stat_t stat;
 
   fct_push (h, 0, 100);
@@ -382,7 +380,7 @@ GST_END_TEST
 GST_START_TEST (buffer_after_flush_is_an_epoch)
 {
   GstHarness *h
-      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), DATA);
+      = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), FCT_DATA);
   fc_slot_stat_t before, after;
   GstSegment segment;
 
@@ -407,7 +405,7 @@ GST_START_TEST (slot_removed_is_an_error)
 {
   GstElement *sink = fct_new ("fcsink", "slot", "cam0", NULL);
   GstBus *bus = fct_bus (sink);
-  GstHarness *h = fct_sink_harness (gst_object_ref (sink), DATA);
+  GstHarness *h = fct_sink_harness (gst_object_ref (sink), FCT_DATA);
   GstFlowReturn ret;
 
   fct_push (h, 0, 100);
@@ -473,7 +471,7 @@ GST_START_TEST (who_may_read)
   h = fct_sink_harness (fct_new ("fcsink", "slot", "cam0", "access",
                                  FC_SHARE_ALL, "trust", FC_SHARE_USER,
                                  "max-consumers", 3, "max-leases", 7, NULL),
-                        DATA);
+                        FCT_DATA);
   fail_unless (fct_slot_stat ("cam0", &slot));
   fail_unless_equals_int (slot.access, FC_SHARE_ALL);
   fail_unless_equals_int (slot.trust, FC_SHARE_USER);
@@ -494,7 +492,7 @@ GST_START_TEST (directory_property)
 
   fail_unless_equals_int (mkdir (dir, 0700), 0);
   h = fct_sink_harness (
-      fct_new ("fcsink", "slot", "cam0", "directory", dir, NULL), DATA);
+      fct_new ("fcsink", "slot", "cam0", "directory", dir, NULL), FCT_DATA);
   fail_unless_equals_int (fc_slot_stat (dir, "cam0", &stat), 0);
   fail_if (fc_slot_stat (NULL, "cam0", &stat) == 0);
   fct_stop (h);

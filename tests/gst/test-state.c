@@ -4,16 +4,9 @@
  */
 #include "fc-gst-test.h"
 
-#define DATA "application/x-test"
 #define STREAM "timestamps", 1
 /* A wait that is not interrupted lasts for seconds, or for ever. */
 #define AT_ONCE (G_TIME_SPAN_SECOND)
-
-static GstHarness *
-writer (void)
-{
-  return fct_sink_harness (fct_new ("fcsink", "slot", "cam0", NULL), DATA);
-}
 
 static void
 set_state (GstElement *element, GstState state)
@@ -54,7 +47,7 @@ GST_END_TEST
 GST_START_TEST (unlock_while_ring_silent)
 {
   GstElement *element = fct_new ("fcsrc", "slot", "cam0", STREAM, NULL);
-  GstHarness *sink = writer (),
+  GstHarness *sink = fct_writer (),
              *src = fct_src_harness (gst_object_ref (element));
 
   FCT_WAIT (fct_waiting ("cam0") == 1);
@@ -77,7 +70,7 @@ GST_START_TEST (unlock_while_waiting_for_next_writer)
 {
   GstElement *element
       = fct_new ("fcsrc", "slot", "cam0", STREAM, "on-eos", 1, NULL);
-  GstHarness *sink = writer (),
+  GstHarness *sink = fct_writer (),
              *src = fct_src_harness (gst_object_ref (element));
 
   FCT_WAIT (fct_waiting ("cam0") == 1);
@@ -94,7 +87,7 @@ GST_START_TEST (unlock_while_leases_are_out)
 {
   GstElement *element
       = fct_new ("fcsrc", "slot", "cam0", STREAM, "memory", 1, NULL);
-  GstHarness *sink = writer (),
+  GstHarness *sink = fct_writer (),
              *src = fct_src_harness (gst_object_ref (element));
   GstBuffer *held[3];
   guint i;
@@ -139,7 +132,7 @@ GST_START_TEST (frames_captured_in_paused_are_skipped)
 {
   GstElement *element = fct_new ("fcsrc", "slot", "cam0", STREAM, NULL);
   GstHarness *sink = fct_sink_harness (
-      fct_new ("fcsink", "slot", "cam0", "ring-depth", 8, NULL), DATA);
+      fct_new ("fcsink", "slot", "cam0", "ring-depth", 8, NULL), FCT_DATA);
   GstHarness *src = fct_src_harness (gst_object_ref (element));
   GstBuffer *buffer;
   guint i;
@@ -163,6 +156,35 @@ GST_START_TEST (frames_captured_in_paused_are_skipped)
   fct_stop (src);
   fct_stop (sink);
   gst_object_unref (element);
+}
+GST_END_TEST
+
+/* A gap that waits in a sink that was paused does not keep the source from
+ * being paused, too. */
+GST_START_TEST (gap_does_not_block_a_pause)
+{
+  GstHarness *sink = fct_writer ();
+  GstElement *pipeline = gst_parse_launch (
+      "fcsrc name=src slot=cam0 ! fakesink sync=false", NULL);
+  GstElement *src = gst_bin_get_by_name (GST_BIN (pipeline), "src");
+  guint64 seen;
+  guint i, n = 0;
+
+  for (i = 0; i < 20; i++)
+    {
+      seen = fct_stat (src, "delivered");
+      set_state (pipeline, GST_STATE_PLAYING);
+      FCT_WAIT ((gst_harness_push_event (
+                     sink, gst_event_new_gap (n++ * GST_MSECOND, GST_MSECOND)),
+                 fct_stat (src, "delivered") > seen));
+      goes_at_once (pipeline, GST_STATE_PAUSED);
+      gst_harness_push_event (
+          sink, gst_event_new_gap (n++ * GST_MSECOND, GST_MSECOND));
+    }
+  goes_at_once (pipeline, GST_STATE_NULL);
+  gst_object_unref (src);
+  gst_object_unref (pipeline);
+  fct_stop (sink);
 }
 GST_END_TEST
 
@@ -209,6 +231,23 @@ GST_START_TEST (live_source_does_not_preroll)
 }
 GST_END_TEST
 
+/* Only of the elements' own: GStreamer 1.26's videotestsrc ends with a data
+ * stream error now and then when it is stopped while it starts, whatever it is
+ * linked to. */
+static void
+fail_on_error (GstMessage *message)
+{
+  const gchar *type = G_OBJECT_TYPE_NAME (GST_MESSAGE_SRC (message));
+  GError *error;
+  gchar *debug;
+
+  if (GST_MESSAGE_TYPE (message) != GST_MESSAGE_ERROR
+      || !g_str_has_prefix (type, "GstFc"))
+    return;
+  gst_message_parse_error (message, &error, &debug);
+  fail ("%s: %s (%s)", GST_MESSAGE_SRC_NAME (message), error->message, debug);
+}
+
 /* Every change of state from every state, with frames flowing all the while,
  * in an order that a seed repeats. */
 static void
@@ -230,7 +269,7 @@ change_states (const gchar *line, guint times, guint32 seed)
         g_usleep ((gulong) g_rand_int_range (random, 0, 3000));
       while ((message = gst_bus_pop (bus)) != NULL)
         {
-          fail_if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR);
+          fail_on_error (message);
           gst_message_unref (message);
         }
     }
@@ -293,6 +332,7 @@ state_suite (void)
   tcase_add_test (tc, unlock_while_leases_are_out);
   tcase_add_test (tc, eos_event_ends_a_wait);
   tcase_add_test (tc, frames_captured_in_paused_are_skipped);
+  tcase_add_test (tc, gap_does_not_block_a_pause);
   tcase_add_test (tc, seeking_is_refused);
   tcase_add_test (tc, live_source_does_not_preroll);
   tcase_add_test (tc, source_states_in_any_order);
