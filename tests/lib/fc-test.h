@@ -180,6 +180,19 @@ void thread_join (pthread_t thread);
 
 /* Slots ---------------------------------------------------------------- */
 
+/* Built for ThreadSanitizer, libfc maps a file once for all that a process
+ * does with it, and so for writing. */
+#if defined(__SANITIZE_THREAD__)
+#define ONE_MAPPING 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ONE_MAPPING 1
+#endif
+#endif
+#ifndef ONE_MAPPING
+#define ONE_MAPPING 0
+#endif
+
 /* Options of a small ring in the test's directory: depth 4, frames of 8192
  * bytes, 8 consumers. */
 fc_writer_options_t small_ring (void);

@@ -44,7 +44,7 @@ check_no_way_to_write (void)
 
   CHECK (maps != NULL);
   while (fgets (line, sizeof line, maps))
-    if (strstr (line, test_dir) && strchr (line, ' ')[2] == 'w')
+    if (!ONE_MAPPING && strstr (line, test_dir) && strchr (line, ' ')[2] == 'w')
       test_fail (__FILE__, __LINE__, "writable: %s", line);
   fclose (maps);
   for (int fd = 3; fd < 256; fd++)

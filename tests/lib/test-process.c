@@ -270,10 +270,10 @@ housekeeper_takes_no_signals (void)
   unsigned long long blocked, all = 0, unblockable;
   unsigned others = 0;
 
-  /* SIGKILL, SIGSTOP, those that the C library keeps for itself, and SIGSYS,
-   * which is never another's and which sanitizers leave open */
+  /* SIGKILL, SIGSTOP, and those that others keep for themselves: two the C
+   * library, SIGSYS the sanitizers, the last one valgrind */
   unblockable = 1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) | 3ull << 31
-                | 1ull << (SIGSYS - 1);
+                | 1ull << (SIGSYS - 1) | 1ull << 63;
   for (int s = 1; s <= 64; s++)
     all |= 1ull << (s - 1);
   put (writer, 1);

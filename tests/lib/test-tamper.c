@@ -10,6 +10,7 @@ typedef struct
   int ready;
   _Atomic bool *enough;
   uint64_t seed;
+  int go; /* for one that is started before there is a slot */
 } hostile_t;
 
 static void
@@ -94,7 +95,7 @@ check_under_scribbling (void (*hostility) (void *), uint32_t observers)
 {
   fc_writer_options_t options = small_ring ();
   _Atomic bool *enough = share (sizeof *enough);
-  hostile_t hostile = { event_new (), enough, 1 };
+  hostile_t hostile = { event_new (), enough, 1, -1 };
   fc_plan_t plan = { .struct_size = sizeof plan };
   fc_consumer_options_t other = from (FC_START_LIVE);
   fc_consumer_t *consumer, *observer;
@@ -160,15 +161,17 @@ static void
 clear_leases (void *arg)
 {
   hostile_t *hostile = arg;
-  void *table = bytes_map (table_path ("cam0"));
+  void *table;
 
+  event_wait (hostile->go);
+  table = bytes_map (table_path ("cam0"));
   event_post (hostile->ready);
   while (!atomic_load (hostile->enough))
     for (uint32_t k = 0; k < 4; k++)
       atomic_store (&table_entry (table, 0)->lease[k], 0);
 }
 
-static void *
+static void
 write_until (void *arg)
 {
   hostile_t *hostile = arg;
@@ -181,34 +184,32 @@ write_until (void *arg)
   event_post (hostile->ready);
   while (!atomic_load (hostile->enough))
     put_size (writer, 64 << 10);
-  return writer;
+  fc_writer_close (writer);
 }
 
 static void
 copies_do_not_tear_without_their_lease (void)
 {
   _Atomic bool *enough = share (sizeof *enough);
-  hostile_t hostile = { event_new (), enough, 1 };
-  pthread_t thread = thread_new (write_until, &hostile);
+  hostile_t hostile = { event_new (), enough, 1, event_new () };
+  pid_t pid = spawn (clear_leases, &hostile);
+  pid_t writer = spawn (write_until, &hostile);
   int64_t until = now_ns () + 3 * SEC;
   fc_consumer_t *consumer;
-  void *writer;
   uint64_t next;
-  pid_t pid;
 
   event_wait (hostile.ready);
   consumer = consumer_new ("cam0", FC_START_LIVE);
   next = consumer_stats (consumer).first;
-  pid = spawn (clear_leases, &hostile);
+  event_post (hostile.go);
   event_wait (hostile.ready);
   while (now_ns () < until)
     take (consumer, &next);
   atomic_store (enough, true);
-  CHECK_EQ (pthread_join (thread, &writer), 0);
   reap_ok (pid);
+  reap_ok (writer);
   CHECK_CMP (consumer_stats (consumer).delivered, >, 10u);
   fc_consumer_close (consumer);
-  fc_writer_close (writer);
 }
 
 static void
@@ -246,7 +247,7 @@ static void
 every_lock_taken_stops_neither_writer_nor_next_writer (void)
 {
   fc_writer_options_t options = small_ring ();
-  hostile_t hostile = { event_new (), NULL, 0 };
+  hostile_t hostile = { event_new (), NULL, 0, -1 };
   pid_t pid = spawn (die_writing, &hostile), thief;
   fc_consumer_options_t other = from (FC_START_LIVE);
   fc_consumer_t *consumer, *late = NULL;
