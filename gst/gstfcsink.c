@@ -82,38 +82,57 @@ gst_fc_sink_notify_consumers (GstElement *element, gpointer user_data)
   g_object_notify (G_OBJECT (element), "consumers");
 }
 
-/* On the clock's thread: whoever listens to the property is called from
- * another one. */
-static gboolean
-gst_fc_sink_tick (GstClock *clock, GstClockTime time, GstClockID id,
-                  gpointer user_data)
+static guint
+gst_fc_sink_count_consumers (GstFcSink *self)
 {
-  GstFcSink *self = user_data;
   fc_writer_stats_t stats = FC_WRITER_STATS_INIT;
 
   g_mutex_lock (&self->ring_lock);
   if (self->writer != NULL)
     fc_writer_stats (self->writer, &stats);
   g_mutex_unlock (&self->ring_lock);
+  return stats.consumers;
+}
 
-  if (g_atomic_int_get (&self->consumers) != (gint) stats.consumers)
-    {
-      g_atomic_int_set (&self->consumers, (gint) stats.consumers);
-      gst_element_call_async (GST_ELEMENT (self), gst_fc_sink_notify_consumers,
-                              NULL, NULL);
-    }
+/* On the clock's thread: whoever listens to the property is called from
+ * another one. */
+static gboolean
+gst_fc_sink_tick (GstClock *clock, GstClockTime time, GstClockID id,
+                  gpointer user_data)
+{
+  GstFcSink *self = g_weak_ref_get (user_data);
+  gint consumers;
+
+  if (self == NULL)
+    return TRUE;
+  consumers = (gint) gst_fc_sink_count_consumers (self);
+  if (g_atomic_int_exchange (&self->consumers, consumers) != consumers)
+    gst_element_call_async (GST_ELEMENT (self), gst_fc_sink_notify_consumers,
+                            NULL, NULL);
+  gst_object_unref (self);
   return TRUE;
 }
 
 static void
+gst_fc_sink_free_weak_ref (gpointer data)
+{
+  g_weak_ref_clear (data);
+  g_free (data);
+}
+
+/* The clock lets go of a tick only some time after it was unscheduled: it
+ * does not hold the element. */
+static void
 gst_fc_sink_start_ticker (GstFcSink *self)
 {
   GstClock *clock = gst_system_clock_obtain ();
+  GWeakRef *ref = g_new (GWeakRef, 1);
 
+  g_weak_ref_init (ref, self);
   self->ticker = gst_clock_new_periodic_id (
       clock, gst_clock_get_time (clock) + COUNT_EVERY, COUNT_EVERY);
-  gst_clock_id_wait_async (self->ticker, gst_fc_sink_tick,
-                           gst_object_ref (self), gst_object_unref);
+  gst_clock_id_wait_async (self->ticker, gst_fc_sink_tick, ref,
+                           gst_fc_sink_free_weak_ref);
   gst_object_unref (clock);
 }
 
@@ -290,18 +309,6 @@ gst_fc_sink_get_stats (GstFcSink *self, GValue *value)
   g_mutex_unlock (&self->ring_lock);
 }
 
-static guint
-gst_fc_sink_get_consumers (GstFcSink *self)
-{
-  fc_writer_stats_t stats = FC_WRITER_STATS_INIT;
-
-  g_mutex_lock (&self->ring_lock);
-  if (self->writer != NULL)
-    fc_writer_stats (self->writer, &stats);
-  g_mutex_unlock (&self->ring_lock);
-  return stats.consumers;
-}
-
 static void
 gst_fc_sink_get_property (GObject *object, guint id, GValue *value,
                           GParamSpec *pspec)
@@ -315,7 +322,7 @@ gst_fc_sink_get_property (GObject *object, guint id, GValue *value,
                            gst_base_sink_get_sync (GST_BASE_SINK (self)));
       return;
     case PROP_CONSUMERS:
-      g_value_set_uint (value, gst_fc_sink_get_consumers (self));
+      g_value_set_uint (value, gst_fc_sink_count_consumers (self));
       return;
     case PROP_STATS:
       gst_fc_sink_get_stats (self, value);

@@ -101,6 +101,8 @@ struct _GstFcSrc
   GMutex wait_lock;
   GCond wait_cond;
   gboolean flushing;
+  gboolean stopping;
+  GThread *streaming_thread; /* to compare with */
   gboolean paused;
   gboolean pausing;    /* the base class is about it */
   gboolean played;     /* was PLAYING since start */

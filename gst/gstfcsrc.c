@@ -58,11 +58,11 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (
 static void
 gst_fc_src_wake (GstFcSrc *self)
 {
-  GST_DEBUG_OBJECT (self, "flushing %d, paused %d", self->flushing,
-                    self->paused);
+  GST_DEBUG_OBJECT (self, "flushing %d, stopping %d, paused %d", self->flushing,
+                    self->stopping, self->paused);
   if (self->attachment != NULL)
-    gst_fc_attachment_set_interrupted (self->attachment,
-                                       self->flushing || self->paused);
+    gst_fc_attachment_set_interrupted (
+        self->attachment, self->flushing || self->stopping || self->paused);
   g_cond_broadcast (&self->wait_cond);
 }
 
@@ -76,21 +76,25 @@ gst_fc_src_unlock (GstBaseSrc *src)
 
   g_mutex_lock (&self->wait_lock);
   if (!self->pausing)
-    {
-      self->flushing = TRUE;
-      gst_fc_src_wake (self);
-    }
+    self->flushing = TRUE;
+  if (GST_PAD_IS_FLUSHING (GST_BASE_SRC_PAD (src)))
+    self->stopping = TRUE;
+  gst_fc_src_wake (self);
   g_mutex_unlock (&self->wait_lock);
   return TRUE;
 }
 
+/* It also takes back, on the streaming thread and before each frame, what
+ * another thread may have asked for a moment ago. Only that other thread may:
+ * and being stopped is taken back by the next start. */
 static gboolean
 gst_fc_src_unlock_stop (GstBaseSrc *src)
 {
   GstFcSrc *self = GST_FC_SRC (src);
 
   g_mutex_lock (&self->wait_lock);
-  self->flushing = FALSE;
+  if (self->streaming_thread != g_thread_self ())
+    self->flushing = FALSE;
   gst_fc_src_wake (self);
   g_mutex_unlock (&self->wait_lock);
   return TRUE;
@@ -240,7 +244,8 @@ gst_fc_src_start (GstBaseSrc *src)
       return FALSE;
     }
   g_mutex_lock (&self->wait_lock);
-  self->flushing = self->played = FALSE;
+  self->flushing = self->stopping = self->played = FALSE;
+  self->streaming_thread = NULL;
   self->paused = TRUE;
   self->skip_before = 0;
   gst_fc_src_wake (self);

@@ -15,9 +15,10 @@ gst_fc_src_may_run (GstFcSrc *self)
   gboolean may_run;
 
   g_mutex_lock (&self->wait_lock);
-  while (self->paused && !self->flushing)
+  self->streaming_thread = g_thread_self ();
+  while (self->paused && !self->flushing && !self->stopping)
     g_cond_wait (&self->wait_cond, &self->wait_lock);
-  may_run = !self->flushing;
+  may_run = !self->flushing && !self->stopping;
   g_mutex_unlock (&self->wait_lock);
   return may_run;
 }
