@@ -37,9 +37,10 @@ consumer_on_lap (fc_on_lap_t on_lap)
   return consumer_with ("cam0", &options);
 }
 
-/* 20 frames past a consumer of depth 8: seq 12 to 19 are left. */
+/* So many frames past a consumer of a ring of depth 8 it gets EXPECTED. */
 static void
-check_resume (fc_on_lap_t on_lap, unsigned key_every, uint64_t expected)
+check_resume (fc_on_lap_t on_lap, unsigned frames, unsigned key_every,
+              uint64_t expected)
 {
   fc_writer_options_t options = small_ring ();
   fc_writer_t *writer;
@@ -50,14 +51,14 @@ check_resume (fc_on_lap_t on_lap, unsigned key_every, uint64_t expected)
   options.ring_depth = 8;
   writer = writer_new ("cam0", &options);
   consumer = consumer_on_lap (on_lap);
-  write_keyed (writer, 20, key_every);
+  write_keyed (writer, frames, key_every);
   frame = take (consumer, &next);
   CHECK_EQ (frame.seq, expected);
   CHECK_EQ (frame.dropped, expected);
   CHECK_EQ (consumer_stats (consumer).laps, 1);
   CHECK_EQ (consumer_stats (consumer).dropped, expected);
   CHECK_RET (drain (consumer, &next), FC_TIMEOUT);
-  CHECK_EQ (next, 20);
+  CHECK_EQ (next, frames);
   CHECK_EQ (consumer_stats (consumer).laps, 1);
   CHECK_EQ (consumer_stats (consumer).dropped, expected);
   fc_consumer_close (consumer);
@@ -67,31 +68,35 @@ check_resume (fc_on_lap_t on_lap, unsigned key_every, uint64_t expected)
 static void
 lapped_resumes_at_the_oldest (void)
 {
-  check_resume (FC_ON_LAP_OLDEST, 100, 12);
+  check_resume (FC_ON_LAP_OLDEST, 20, 100, 12);
+  check_resume (FC_ON_LAP_OLDEST, 9, 100, 1);
 }
 
 static void
 lapped_resumes_with_a_margin (void)
 {
-  check_resume (FC_ON_LAP_MARGIN, 100, 14);
+  check_resume (FC_ON_LAP_MARGIN, 20, 100, 14);
+  check_resume (FC_ON_LAP_MARGIN, 9, 100, 3);
 }
 
 static void
 lapped_resumes_at_the_latest (void)
 {
-  check_resume (FC_ON_LAP_LATEST, 100, 19);
+  check_resume (FC_ON_LAP_LATEST, 20, 100, 19);
+  check_resume (FC_ON_LAP_LATEST, 9, 100, 8);
 }
 
 static void
 lapped_resumes_at_a_key_frame (void)
 {
-  check_resume (FC_ON_LAP_KEY, 7, 14);
+  check_resume (FC_ON_LAP_KEY, 20, 7, 14);
+  check_resume (FC_ON_LAP_KEY, 9, 7, 7);
 }
 
 static void
 lapped_resumes_at_the_newest_where_no_key_is (void)
 {
-  check_resume (FC_ON_LAP_KEY, 100, 19);
+  check_resume (FC_ON_LAP_KEY, 20, 100, 19);
 }
 
 /* The place where the rule of a cursor alone tears frames: the writer is
