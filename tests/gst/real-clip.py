@@ -3,7 +3,8 @@
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# real-clip.py CLIP-FRAMES CASE, where CLIP-FRAMES is that program and CASE
+# real-clip.py CLIP-FRAMES CLIP-WRITER CASE, where these are the programs, and
+# CASE is one of
 #
 #   whole      the decoded pictures, all of them, in two other processes
 #   throttled  a consumer that is too slow: what is missing is what it tells
@@ -65,8 +66,9 @@ def watch(line):
     return start(sys.argv[1], line)
 
 
-def write(line):
-    return start('gst-launch-1.0', '-q', *line.split())
+def write(consumers, line):
+    """LINE into the slot, once that many consumers are attached."""
+    return start(sys.argv[2], str(consumers), line)
 
 
 def consumer(options, end='fakesink'):
@@ -99,8 +101,8 @@ def whole():
     depth = len(expected.frames) * 3 // 2
     check_memory(depth)
     readers = [consumer('start=oldest'), consumer('start=oldest memory=copy')]
-    writer = write(VIDEO + 'avdec_h264 ! '
-                   f'fcsink slot=clip ring-depth={depth} sync=false')
+    writer = write(2, VIDEO + 'avdec_h264 ! fcsink name=sink slot=clip '
+                   f'ring-depth={depth} sync=false')
     writer.finish()
     for reader in readers:
         got = Frames(reader.finish())
@@ -116,7 +118,8 @@ def throttled():
     check_memory(8)
     slow = watch('fcsrc name=src slot=clip timestamps=stream start=oldest ! '
                  'identity sleep-time=120000 ! fakesink name=out sync=false')
-    writer = write(VIDEO + 'avdec_h264 ! fcsink slot=clip ring-depth=8')
+    writer = write(1, VIDEO + 'avdec_h264 ! fcsink name=sink slot=clip '
+                   'ring-depth=8')
     writer.finish()
     got = Frames(slow.finish())
     missing = len(expected.frames) - len(got.frames)
@@ -135,7 +138,7 @@ def undecoded():
     for line in VIDEO, AUDIO:
         expected = direct(line)
         reader = consumer('start=oldest')
-        writer = write(line + 'fcsink slot=clip sync=false')
+        writer = write(1, line + 'fcsink name=sink slot=clip sync=false')
         writer.finish()
         got = Frames(reader.finish())
         assert got.frames == expected.frames, line
@@ -152,7 +155,7 @@ def main():
         if not os.path.exists(CLIP):
             sys.exit(f'{CLIP} is missing: install forensics-samples-files')
         {'whole': whole, 'throttled': throttled,
-         'undecoded': undecoded}[sys.argv[2]]()
+         'undecoded': undecoded}[sys.argv[3]]()
     finally:
         for process in processes:
             process.process.kill()

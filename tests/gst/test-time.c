@@ -408,7 +408,7 @@ drops_in_sync (const gchar *between, const gchar *start)
 {
   gchar *from = g_strdup_printf (
       "videotestsrc is-live=%s ! video/x-raw,format=GRAY8,width=32,height=32,"
-      "framerate=20/1 ! %sfcsink name=end slot=cam0",
+      "framerate=5/1 ! %sfcsink name=end slot=cam0",
       between == NULL ? "false" : "true", between == NULL ? "" : between);
   gchar *to = g_strdup_printf ("fcsrc slot=cam0 start=%s ! fakesink name=end "
                                "sync=true max-lateness=0",
@@ -417,11 +417,11 @@ drops_in_sync (const gchar *between, const gchar *start)
   guint64 before, dropped;
 
   line_start (&writer, from, "sink", NULL);
-  FCT_WAIT (line_count (&writer) > 10);
+  FCT_WAIT (line_count (&writer) > 3);
   line_start (&reader, to, "sink", NULL);
-  FCT_WAIT (line_count (&reader) > 10);
+  FCT_WAIT (line_count (&reader) > 5);
   before = dropped_by_sink (reader.end);
-  FCT_WAIT (line_count (&reader) > 60);
+  FCT_WAIT (line_count (&reader) > 20);
   dropped = dropped_by_sink (reader.end) - before;
   line_stop (&reader);
   line_stop (&writer);
@@ -445,7 +445,7 @@ check_sync (const gchar *between, const gchar *start)
 GST_START_TEST (synchronising_sink_drops_nothing)
 {
   check_sync ("", "live");
-  check_sync ("queue min-threshold-buffers=10 ! ", "live");
+  check_sync ("queue min-threshold-buffers=3 ! ", "live");
   check_sync (NULL, "live");
   check_sync ("", "oldest");
 }
