@@ -2,26 +2,36 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * clip-writer N LINE runs the pipeline LINE until its end. Its fcsink is named
- * "sink", and makes its slot in PAUSED: nothing is written before N consumers
- * are attached.
+ * clip-writer SLOT N LINE runs the pipeline LINE until its end. Its fcsink
+ * makes SLOT in PAUSED: nothing is written before N consumers wait for it.
  */
 #include <gst/gst.h>
 
+#include "fc.h"
+
 #define PATIENCE (60 * G_TIME_SPAN_SECOND)
 
+static int
+count_waiting (const fc_consumer_stat_t *stat, void *user_data)
+{
+  *(guint *) user_data += stat->waiting;
+  return 0;
+}
+
+/* Attached, and asleep until the first frame. */
 static void
-wait_for_consumers (GstElement *sink, guint n)
+wait_for_consumers (const gchar *slot, guint n)
 {
   gint64 end = g_get_monotonic_time () + PATIENCE;
-  guint consumers = 0;
+  guint waiting = 0;
 
-  while (consumers < n)
+  while (waiting < n)
     {
       if (g_get_monotonic_time () > end)
-        g_error ("%u consumers of %u came", consumers, n);
+        g_error ("%u consumers of %u came", waiting, n);
       g_usleep (1000);
-      g_object_get (sink, "consumers", &consumers, NULL);
+      waiting = 0;
+      fc_slot_consumers (NULL, slot, count_waiting, &waiting);
     }
 }
 
@@ -29,19 +39,18 @@ int
 main (int argc, char **argv)
 {
   GError *error = NULL;
-  GstElement *pipeline, *sink;
+  GstElement *pipeline;
   GstMessage *message;
   GstBus *bus;
   gboolean ok;
 
   gst_init (&argc, &argv);
-  pipeline = gst_parse_launch (argv[2], &error);
+  pipeline = gst_parse_launch (argv[3], &error);
   if (error != NULL)
     g_error ("%s", error->message);
-  sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
   bus = gst_element_get_bus (pipeline);
   gst_element_set_state (pipeline, GST_STATE_PAUSED);
-  wait_for_consumers (sink, (guint) g_ascii_strtoull (argv[1], NULL, 10));
+  wait_for_consumers (argv[1], (guint) g_ascii_strtoull (argv[2], NULL, 10));
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   message = gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE,
                                         GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
@@ -55,7 +64,6 @@ main (int argc, char **argv)
   gst_message_unref (message);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (bus);
-  gst_object_unref (sink);
   gst_object_unref (pipeline);
   return ok ? 0 : 1;
 }

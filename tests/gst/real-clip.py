@@ -67,8 +67,8 @@ def watch(line):
 
 
 def write(consumers, line):
-    """LINE into the slot, once that many consumers are attached."""
-    return start(sys.argv[2], str(consumers), line)
+    """LINE into the slot, once that many consumers wait for it."""
+    return start(sys.argv[2], 'clip', str(consumers), line)
 
 
 def consumer(options, end='fakesink'):
@@ -101,7 +101,7 @@ def whole():
     depth = len(expected.frames) * 3 // 2
     check_memory(depth)
     readers = [consumer('start=oldest'), consumer('start=oldest memory=copy')]
-    writer = write(2, VIDEO + 'avdec_h264 ! fcsink name=sink slot=clip '
+    writer = write(2, VIDEO + 'avdec_h264 ! fcsink slot=clip '
                    f'ring-depth={depth} sync=false')
     writer.finish()
     for reader in readers:
@@ -118,7 +118,7 @@ def throttled():
     check_memory(8)
     slow = watch('fcsrc name=src slot=clip timestamps=stream start=oldest ! '
                  'identity sleep-time=120000 ! fakesink name=out sync=false')
-    writer = write(1, VIDEO + 'avdec_h264 ! fcsink name=sink slot=clip '
+    writer = write(1, VIDEO + 'avdec_h264 ! fcsink slot=clip '
                    'ring-depth=8')
     writer.finish()
     got = Frames(slow.finish())
@@ -138,7 +138,7 @@ def undecoded():
     for line in VIDEO, AUDIO:
         expected = direct(line)
         reader = consumer('start=oldest')
-        writer = write(1, line + 'fcsink name=sink slot=clip sync=false')
+        writer = write(1, line + 'fcsink slot=clip sync=false')
         writer.finish()
         got = Frames(reader.finish())
         assert got.frames == expected.frames, line
