@@ -134,9 +134,10 @@ typedef struct
 {
   bool lease;
   uint32_t observe;
-  unsigned frames; /* that the writer writes meanwhile */
-  bool half;       /* and begins one more */
-  unsigned stride; /* instructions from one place to the next */
+  unsigned frames;           /* that the writer writes meanwhile */
+  bool half;                 /* and begins one more */
+  _Atomic uint64_t *dropped; /* told by the reader */
+  unsigned stride;           /* instructions from one place to the next */
 } way_t;
 
 static void
@@ -164,6 +165,7 @@ read_stepped (void *arg)
       CHECK_CMP (ret, >=, 0);
       check_frame (&frame, ret, &next);
       check_counts (consumer);
+      *way->dropped = frame.dropped;
       if (way->lease)
         {
           CHECK_RET (fc_frame_intact (consumer, &frame), 1);
@@ -198,12 +200,17 @@ static void
 check_laps (way_t way)
 {
   fc_writer_options_t options = tiny_ring ();
-  pid_t pid = spawn (read_stepped, &way);
-  fc_writer_t *writer = writer_new ("cam0", &options);
+  stepped_t stepped = STEPPED;
+  bool held = false;
+  fc_writer_t *writer;
   unsigned n = 0;
+  pid_t pid;
 
+  way.dropped = share (sizeof *way.dropped);
+  pid = spawn (read_stepped, &way);
+  writer = writer_new ("cam0", &options);
   wait_mark (pid);
-  for (stepped_t stepped = STEPPED; stepped != ENDED; n += way.stride)
+  for (; stepped != ENDED; n += way.stride)
     {
       fc_frame_t half;
 
@@ -223,7 +230,12 @@ check_laps (way_t way)
       go_on (pid);
       wait_mark (pid);
       let_be (writer, &half);
+      /* one instruction makes the difference, for good */
+      if (held && !way.observe)
+        CHECK_EQ (*way.dropped, 0);
+      held = held || *way.dropped == 0;
     }
+  CHECK (held);
   CHECK_CMP (n, >, 50u);
   kill9 (pid);
   fc_writer_close (writer);
