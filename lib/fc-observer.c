@@ -5,6 +5,18 @@
  */
 #include "fc-consumer.h"
 
+/* The frame's bytes could not be read. Where its place in the map has changed
+ * the ring was given up meanwhile, and cut: the frame is gone, nothing is
+ * damaged. */
+static int
+gone_or_damaged (const fc_consumer_t *c, uint64_t word, int error)
+{
+  uint64_t again;
+
+  return fc_load_map (c->att, c->cursor, &again) == 0 && again != word ? 1
+                                                                       : error;
+}
+
 int
 fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
 {
@@ -36,7 +48,7 @@ fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
                   fc_cell_offset (&att->geo, cell) + att->geo.meta_offset,
                   att->path);
   if (r < 0)
-    return r;
+    return gone_or_damaged (c, word, r);
   /* fc_observer_copy:B, pairs with fc_cells_get:A and :B. */
   fc_fence (memory_order_acquire);
   r = fc_pread (att->fd, &again, sizeof again, at, att->path);
