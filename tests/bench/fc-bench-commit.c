@@ -112,12 +112,16 @@ post_all (unsigned count)
   return now_ns () - began;
 }
 
+/* Until all of both kinds sleep; and then for a while, so that the processors
+ * are as idle before the one as before the other: what a wake-up costs
+ * depends on that more than on anything else. */
 static void
-wait_sleepers (unsigned asleep)
+settle (unsigned count, unsigned posted)
 {
-  while (shared->asleep < asleep)
+  wait_until_asleep (count);
+  while (shared->asleep < count * (posted + 1))
     sleep_until (now_ns () + MS / 2);
-  sleep_until (now_ns () + MS / 2);
+  sleep_until (now_ns () + 2 * MS);
 }
 
 static void
@@ -127,6 +131,7 @@ some_wait (unsigned count, unsigned rounds)
   int64_t *posts = calloc (rounds, sizeof *posts);
   pid_t sleeper[SLEEPERS], consumer[SLEEPERS];
   fc_writer_t *writer;
+  unsigned posted = 0;
   double commit, post;
 
   memset (shared, 0, sizeof *shared);
@@ -140,14 +145,17 @@ some_wait (unsigned count, unsigned rounds)
   while (shared->attached < count)
     sleep_until (now_ns () + MS);
   for (unsigned i = 0; i < rounds; i++)
-    {
-      wait_until_asleep (count);
-      commits[i] = commit_one (writer);
-      wait_until_asleep (count);
-      wait_sleepers (count * (i + 1));
-      posts[i] = post_all (count);
-      wait_sleepers (count * (i + 2));
-    }
+    for (unsigned turn = 0; turn < 2; turn++)
+      {
+        settle (count, posted);
+        if (turn == i % 2)
+          commits[i] = commit_one (writer);
+        else
+          {
+            posts[i] = post_all (count);
+            posted++;
+          }
+      }
   commit = percentile_us (commits, rounds, 50);
   post = percentile_us (posts, rounds, 50);
   printf ("%7u %12.1f %12.1f %9.2f %12.1f %12.1f\n", count, commit, post,

@@ -156,9 +156,12 @@ main (int argc, char **argv)
   printf ("%u frames of %zu bytes each way, %d/s\n", frames, size, rate);
   next = now_ns ();
   for (unsigned i = 0; i < frames; i++)
-    for (int way = 0; way < WAYS; way++)
+    for (unsigned turn = 0; turn < WAYS; turn++)
       {
-        sleep_until (next += SEC / rate);
+        /* none always comes after the same other */
+        int way = (int) ((turn + i) % WAYS);
+
+        sleep_until (next += SEC / rate / WAYS);
         send_one (way, writer[way], size, i);
         while (shared->turn[way] <= i)
           sleep_until (now_ns () + MS / 10);
