@@ -378,6 +378,88 @@ key_frame_requests_reach_the_writer_once (void)
   fc_writer_close (writer);
 }
 
+enum
+{
+  LARGE = 24 << 20
+};
+
+typedef struct
+{
+  fc_consumer_t *consumer;
+  uint64_t seq; /* that it has to get */
+  int64_t ended;
+} copier_t;
+
+static void *
+copy_large (void *arg)
+{
+  copier_t *copier = arg;
+  fc_frame_t frame = FC_FRAME_INIT;
+  int ret = fc_consumer_read (copier->consumer, &frame, BOUND);
+
+  copier->ended = now_ns ();
+  CHECK_RET (ret, FC_OK);
+  CHECK_EQ (frame.seq, copier->seq);
+  CHECK_EQ (frame.size, LARGE);
+  CHECK (whole (frame.data, frame.size, frame.seq));
+  return NULL;
+}
+
+static int
+count_leases (const fc_consumer_stat_t *stat, void *user_data)
+{
+  *(uint32_t *) user_data += stat->leases;
+  return 0;
+}
+
+/* The writer laps a copy that is under way: it gets its frame all the same,
+ * which without a hold on it could only be lost. */
+static void
+copy_is_a_lease_while_it_lasts (void)
+{
+  fc_writer_options_t options = small_ring ();
+  const fc_position_t live = { .start = FC_START_LIVE };
+  copier_t copier;
+  fc_writer_t *writer;
+  int lapped = 0;
+
+  options.frame_size = LARGE;
+  options.ring_depth = 2;
+  options.max_consumers = 1;
+  options.leases = 2;
+  options.writer_cells = 1;
+  writer = writer_new ("cam0", &options);
+  copier.consumer = consumer_new ("cam0", FC_START_LIVE);
+  for (int tries = 0; lapped == 0 && tries < 50; tries++)
+    {
+      uint32_t leases = 0;
+      int64_t lapped_at;
+      pthread_t thread;
+
+      CHECK_OK (fc_consumer_seek (copier.consumer, &live));
+      copier.ended = INT64_MAX;
+      copier.seq = put_size (writer, LARGE);
+      thread = thread_new (copy_large, &copier);
+      while (leases == 0)
+        {
+          CHECK_OK (
+              fc_slot_consumers (test_dir, "cam0", count_leases, &leases));
+          if (leases == 0 && pthread_tryjoin_np (thread, NULL) == 0)
+            break;
+        }
+      if (leases == 0)
+        continue;
+      for (int i = 0; i < 8; i++)
+        put_size (writer, 8);
+      lapped_at = now_ns ();
+      thread_join (thread);
+      lapped += copier.ended > lapped_at;
+    }
+  CHECK_CMP (lapped, >, 0);
+  fc_consumer_close (copier.consumer);
+  fc_writer_close (writer);
+}
+
 static const test_t tests[] = {
   TEST (leased_frame_survives_laps),
   TEST (leases_run_out_and_copies_do_not),
@@ -389,6 +471,7 @@ static const test_t tests[] = {
   TEST (leases_do_not_shorten_the_history),
   TEST (several_may_lease_the_same_frame),
   TEST (table_full_names_its_limit),
+  TEST (copy_is_a_lease_while_it_lasts),
   TEST (key_frame_requests_reach_the_writer_once),
 };
 TEST_MAIN (tests)
