@@ -129,13 +129,22 @@ adopt (fc_generation_t *gen, const fc_ring_file_t *ring,
           == 0
       && options->format_size > 0)
     {
+      /* Not read before its length is there, which is when it is shown. */
       memcpy (gen->base + gen->geo.format_offset, options->format,
               options->format_size);
-      /* adopt:A, pairs with fc_consumer_format:A. */
-      atomic_store_explicit (&gen->header->format_size, options->format_size,
-                             memory_order_release);
     }
+  gen->format_size = options->format_size;
   return 1;
+}
+
+void
+fc_generation_show_format (fc_generation_t *gen)
+{
+  if (atomic_load_explicit (&gen->header->format_size, memory_order_relaxed)
+      != gen->format_size)
+    /* fc_generation_show_format:A, pairs with fc_consumer_format:A. */
+    atomic_store_explicit (&gen->header->format_size, gen->format_size,
+                           memory_order_release);
 }
 
 int
@@ -150,6 +159,7 @@ fc_generation_adopt (fc_generation_t **result, const fc_ring_file_t *ring,
     return 0;
   if (!gen->foreign && adopt (gen, ring, options) == 1)
     {
+      gen->adopted = true;
       *result = gen;
       return 1;
     }

@@ -50,16 +50,26 @@ end_hold (fc_writer_t *writer, fc_frame_t *frame)
   frame->hold[0] = NULL;
 }
 
-/* LIMIT: how many may be out already. */
 static int
-acquire_locked (fc_writer_t *writer, fc_frame_t *frame, uint32_t limit)
+say_not_shown (const fc_writer_t *writer)
 {
-  fc_generation_t *gen = writer->gen;
+  return fc_fail (-EINVAL,
+                  "slot %s is prepared only: fc_writer_renew () shows its ring",
+                  writer->slot);
+}
+
+/* LIMIT: how many of GEN's may be out already. */
+static int
+acquire_locked (fc_writer_t *writer, fc_generation_t *gen, fc_frame_t *frame,
+                uint32_t limit)
+{
   int cell;
 
   if (writer->removed || writer->closed)
     return fc_say_removed (writer);
-  if (writer->suspended)
+  if (gen == NULL)
+    return say_not_shown (writer);
+  if (writer->suspended && gen == writer->gen)
     return fc_fail (FC_REPLACED,
                     "slot %s has no ring: there was no memory for its new "
                     "generation",
@@ -81,18 +91,33 @@ acquire_locked (fc_writer_t *writer, fc_frame_t *frame, uint32_t limit)
   return 0;
 }
 
-int
-fc_writer_acquire (fc_writer_t *writer, fc_frame_t *frame)
+static int
+acquire (fc_writer_t *writer, fc_frame_t *frame, bool prepared)
 {
+  fc_generation_t *gen;
   int r = fc_check_struct ("fc_frame_t", frame->struct_size, sizeof *frame);
 
   if (r < 0)
     return r;
   frame->hold[0] = NULL;
   pthread_mutex_lock (&writer->mutex);
-  r = acquire_locked (writer, frame, writer->gen->geo.writer_cells);
+  gen = prepared && writer->prepared != NULL ? writer->prepared : writer->gen;
+  r = acquire_locked (writer, gen, frame,
+                      gen != NULL ? gen->geo.writer_cells : 0);
   pthread_mutex_unlock (&writer->mutex);
   return r;
+}
+
+int
+fc_writer_acquire (fc_writer_t *writer, fc_frame_t *frame)
+{
+  return acquire (writer, frame, false);
+}
+
+int
+fc_writer_acquire_prepared (fc_writer_t *writer, fc_frame_t *frame)
+{
+  return acquire (writer, frame, true);
 }
 
 static void
@@ -201,7 +226,7 @@ commit_copy_locked (fc_writer_t *writer, fc_frame_t *frame)
 {
   fc_frame_t copy = *frame;
   uint32_t cell;
-  int r = acquire_locked (writer, &copy, UINT32_MAX);
+  int r = acquire_locked (writer, writer->gen, &copy, UINT32_MAX);
 
   if (r < 0)
     return r;
@@ -220,10 +245,14 @@ commit_locked (fc_writer_t *writer, fc_frame_t *frame, bool hold)
 {
   fc_generation_t *gen = frame->hold[0];
   uint32_t cell = hold_cell (frame);
-  int r = check_frame (writer->gen, frame);
+  int r = 0;
 
-  if (r == 0 && (writer->removed || writer->closed))
+  if (writer->removed || writer->closed)
     r = fc_say_removed (writer);
+  else if (writer->gen == NULL)
+    r = say_not_shown (writer);
+  else
+    r = check_frame (writer->gen, frame);
   if (r == 0 && gen != writer->gen)
     {
       r = commit_copy_locked (writer, frame);
@@ -252,13 +281,23 @@ commit_locked (fc_writer_t *writer, fc_frame_t *frame, bool hold)
 static int
 commit (fc_writer_t *writer, fc_frame_t *frame, bool hold)
 {
-  int r;
+  int r = 0;
 
   if (!has_hold (frame))
     return fc_fail (-EINVAL, "the frame was not acquired, or was committed "
                              "already");
   pthread_mutex_lock (&writer->mutex);
-  r = commit_locked (writer, frame, hold);
+  if (writer->prepared == frame->hold[0] && !writer->removed)
+    {
+      /* The first frame of a ring that was prepared shows it. */
+      pthread_mutex_unlock (&writer->mutex);
+      r = fc_writer_show_prepared (writer, frame->hold[0]);
+      pthread_mutex_lock (&writer->mutex);
+    }
+  if (r == 0)
+    r = commit_locked (writer, frame, hold);
+  else
+    abandon_locked (writer, frame);
   unlock (writer);
   return r;
 }
@@ -284,7 +323,7 @@ fc_writer_write (fc_writer_t *writer, const void *data, size_t size,
 
   /* A copy goes through whatever is out: its cell is out only meanwhile. */
   pthread_mutex_lock (&writer->mutex);
-  r = acquire_locked (writer, &frame, UINT32_MAX);
+  r = acquire_locked (writer, writer->gen, &frame, UINT32_MAX);
   pthread_mutex_unlock (&writer->mutex);
   if (r < 0)
     return r;
@@ -312,7 +351,7 @@ fc_writer_finish (fc_writer_t *writer)
   pthread_mutex_lock (&writer->mutex);
   if (writer->removed)
     r = fc_say_removed (writer);
-  else if (!writer->gen->finished)
+  else if (writer->gen != NULL && !writer->gen->finished)
     {
       writer->gen->finished = true;
       fc_generation_set_state (writer->gen, FC_STATE_EOS);
@@ -321,15 +360,26 @@ fc_writer_finish (fc_writer_t *writer)
   return r;
 }
 
+/* The ring that is shown, or else the one that is to be. */
+static fc_generation_t *
+current (const fc_writer_t *writer)
+{
+  return writer->gen != NULL ? writer->gen : writer->prepared;
+}
+
 int
 fc_writer_set_sticky (fc_writer_t *writer, const void *data, size_t size)
 {
+  fc_generation_t *gen;
+
   if (size > FC_STICKY_MAX)
     return fc_fail (-EMSGSIZE,
                     "the sticky block has %zu bytes; the limit is %u", size,
                     FC_STICKY_MAX);
   pthread_mutex_lock (&writer->mutex);
-  fc_generation_write_sticky (writer->gen, data, size);
+  gen = current (writer);
+  if (gen != NULL)
+    fc_generation_write_sticky (gen, data, size);
   pthread_mutex_unlock (&writer->mutex);
   return 0;
 }
@@ -339,20 +389,53 @@ fc_writer_set_latency (fc_writer_t *writer, uint64_t latency_ns)
 {
   pthread_mutex_lock (&writer->mutex);
   atomic_store_explicit (&writer->latency_ns, latency_ns, memory_order_relaxed);
-  atomic_store_explicit (&writer->gen->words->latency_ns, latency_ns,
-                         memory_order_relaxed);
+  if (writer->gen != NULL)
+    atomic_store_explicit (&writer->gen->words->latency_ns, latency_ns,
+                           memory_order_relaxed);
   pthread_mutex_unlock (&writer->mutex);
 }
 
 int
 fc_writer_key_frame_requested (fc_writer_t *writer)
 {
-  unsigned requests;
+  unsigned requests = 0;
 
   pthread_mutex_lock (&writer->mutex);
-  requests = fc_table_take_requests (&writer->gen->table);
+  if (writer->gen != NULL)
+    requests = fc_table_take_requests (&writer->gen->table);
   pthread_mutex_unlock (&writer->mutex);
   return requests > 0;
+}
+
+int
+fc_writer_consumers (fc_writer_t *writer)
+{
+  fc_generation_t *gen;
+  int consumers = 0;
+
+  pthread_mutex_lock (&writer->mutex);
+  gen = current (writer);
+  if (gen != NULL)
+    consumers = (int) fc_table_count (&gen->table);
+  pthread_mutex_unlock (&writer->mutex);
+  return consumers;
+}
+
+static void
+add_stats (fc_generation_t *gen, fc_writer_stats_t *stats)
+{
+  fc_cells_collect (gen);
+  stats->generation = gen->header->generation;
+  stats->epoch = gen->epoch;
+  stats->consumers = fc_table_count (&gen->table);
+  stats->head = gen->head;
+  stats->history_shortened += fc_generation_shortened (gen);
+  stats->dropped += fc_generation_dropped (gen);
+  stats->cells = gen->cells;
+  stats->cells_out = gen->out;
+  stats->cells_leased = gen->n_retired;
+  stats->bytes_allocated
+      = fc_cell_offset (&gen->geo, gen->cells) + gen->geo.table_size;
 }
 
 int
@@ -364,23 +447,17 @@ fc_writer_stats (fc_writer_t *writer, fc_writer_stats_t *stats)
 
   if (r < 0)
     return r;
+  memset (stats, 0, sizeof *stats);
+  stats->struct_size = sizeof *stats;
   pthread_mutex_lock (&writer->mutex);
-  gen = writer->gen;
-  fc_cells_collect (gen);
-  stats->generation = gen->header->generation;
-  stats->epoch = gen->epoch;
-  stats->consumers = fc_table_count (&gen->table);
-  stats->head = gen->head;
   stats->frames = writer->frames;
   stats->bytes = writer->bytes;
   stats->copied = writer->copied;
-  stats->history_shortened = writer->shortened + fc_generation_shortened (gen);
-  stats->dropped = writer->dropped + fc_generation_dropped (gen);
-  stats->cells = gen->cells;
-  stats->cells_out = gen->out;
-  stats->cells_leased = gen->n_retired;
-  stats->bytes_allocated
-      = fc_cell_offset (&gen->geo, gen->cells) + gen->geo.table_size;
+  stats->history_shortened = writer->shortened;
+  stats->dropped = writer->dropped;
+  gen = current (writer);
+  if (gen != NULL)
+    add_stats (gen, stats);
   pthread_mutex_unlock (&writer->mutex);
   return 0;
 }

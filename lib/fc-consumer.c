@@ -118,10 +118,14 @@ begin_at (fc_consumer_t *c, uint64_t seq)
   c->alive_delivered = 0;
 }
 
-/* Go on at the cursor where the new ring continues its count; 1: begun anew. */
+/* Go on at the cursor where the new ring continues its count; 1: begun anew.
+ * WAITED: there was no slot when this was asked for, so that all of its frames
+ * are yet to come, also those committed before its name was seen. */
 static int
-choose_cursor (fc_consumer_t *c)
+choose_cursor (fc_consumer_t *c, bool waited)
 {
+  static const fc_position_t first = { FC_START_OLDEST, 0, 0 };
+  const fc_position_t *position = &c->options.position;
   const fc_attachment_t *att = c->att;
   bool had = c->lineage != 0;
   uint64_t head, seq;
@@ -131,7 +135,9 @@ choose_cursor (fc_consumer_t *c)
     return r;
   if (had && c->lineage == att->header.lineage && c->cursor <= head)
     return 0;
-  r = fc_find_position (c, &c->options.position, &seq);
+  if (waited && position->start == FC_START_LIVE)
+    position = &first;
+  r = fc_find_position (c, position, &seq);
   if (r == -ENOENT) /* it has yet to come */
     seq = head;
   else if (r < 0)
@@ -148,6 +154,7 @@ fc_consumer_attach (fc_consumer_t *c, int64_t timeout)
 {
   uint64_t until = fc_deadline (timeout);
   fc_attachment_t *att = NULL;
+  bool waited = false;
   int inotify_fd = -1;
   int r;
 
@@ -156,6 +163,7 @@ fc_consumer_attach (fc_consumer_t *c, int64_t timeout)
       r = fc_attach_once (c, &att);
       if (r != -ENOENT)
         break;
+      waited = true;
       r = fc_wait_for_slot (c, &inotify_fd, until);
     }
   while (r == 0);
@@ -164,7 +172,7 @@ fc_consumer_attach (fc_consumer_t *c, int64_t timeout)
   if (r != 0)
     return r < 0 ? r : 0;
   set_attachment (c, att);
-  r = choose_cursor (c);
+  r = choose_cursor (c, waited);
   if (r < 0)
     set_attachment (c, NULL);
   else
@@ -280,8 +288,8 @@ fc_consumer_format (fc_consumer_t *c, const void **data, size_t *size)
     return say_detached (c);
   if (att->format == NULL)
     {
-      /* fc_consumer_format:A, pairs with adopt:A: pread copies
-       * the length before the bytes are asked for. */
+      /* fc_consumer_format:A, pairs with fc_generation_show_format:A: pread
+       * copies the length before the bytes are asked for. */
       r = fc_pread (att->fd, &bytes, sizeof bytes,
                     offsetof (fc_ring_header_t, format_size), att->path);
       if (r < 0)

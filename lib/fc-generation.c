@@ -169,6 +169,7 @@ write_header (fc_generation_t *gen, const fc_writer_options_t *options,
     memcpy (gen->base + geo->format_offset, options->format,
             options->format_size);
   atomic_init (&h->format_size, options->format_size);
+  gen->format_size = options->format_size;
 }
 
 static void

@@ -104,8 +104,9 @@ check_share (const fc_writer_options_t *options)
     return fc_fail (-EINVAL,
                     "access is narrower than trust: who may hold leases must "
                     "be allowed to read");
-  if (options->observers > 1)
-    return fc_fail (-EINVAL, "observers is 0 or 1, not %u", options->observers);
+  if (options->observers > 1 || options->prepare > 1)
+    return fc_fail (-EINVAL, "observers and prepare are 0 or 1, not %u and %u",
+                    options->observers, options->prepare);
   return 0;
 }
 

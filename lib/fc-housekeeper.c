@@ -32,8 +32,9 @@ current (fc_writer_t *writer)
   fc_generation_t *gen;
 
   pthread_mutex_lock (&writer->mutex);
-  gen = writer->gen;
-  gen->refs++;
+  gen = writer->gen != NULL ? writer->gen : writer->prepared;
+  if (gen != NULL)
+    gen->refs++;
   pthread_mutex_unlock (&writer->mutex);
   return gen;
 }
@@ -232,16 +233,19 @@ keep_house (void *data)
     {
       fc_generation_t *gen = current (writer);
       uint64_t now = fc_now (CLOCK_MONOTONIC);
-      bool more;
+      bool more = false;
 
-      do_work (writer, gen, work);
-      if (now >= next_tick)
+      if (gen != NULL)
         {
-          tick (writer, gen);
-          next_tick = now + tick_length (writer);
+          do_work (writer, gen, work);
+          if (now >= next_tick)
+            {
+              tick (writer, gen);
+              next_tick = now + tick_length (writer);
+            }
+          more = populate_some (writer, gen);
+          done (writer, gen);
         }
-      more = populate_some (writer, gen);
-      done (writer, gen);
       if (!more)
         {
           struct timespec until = fc_until (next_tick, TICK_NS);

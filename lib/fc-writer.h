@@ -34,6 +34,7 @@ struct fc_generation
   uint64_t key_seq; /* newest key frame, or FC_SEQ_NONE */
   uint32_t epoch;
   uint32_t sticky;
+  uint32_t format_size; /* bytes; in the header once it is shown */
   bool finished;
 
   uint32_t cells;     /* allocated */
@@ -48,6 +49,7 @@ struct fc_generation
   uint64_t *marks;   /* bit per cell: scratch of a look at the leases */
   bool starved;      /* the file system was full when the housekeeper asked */
 
+  bool adopted;        /* carried on in, rather than made */
   uint64_t drained_at; /* replaced: monotonic ns from when it may be cut */
   bool foreign; /* replaced: another living process may write in its cells */
 };
@@ -111,6 +113,9 @@ int fc_generation_adopt (fc_generation_t **gen, const fc_ring_file_t *ring,
                          const fc_dir_t *dir, const char *slot,
                          const fc_writer_options_t *options);
 
+/* Let readers see the format that an adopted, reserved ring got. */
+void fc_generation_show_format (fc_generation_t *gen);
+
 /* fc-cells.c: the caller has the writer's mutex. */
 
 /* A cell that is neither in the map, nor out, nor leased, or -EAGAIN. */
@@ -138,10 +143,13 @@ enum
 
 struct fc_writer
 {
-  pthread_mutex_t mutex; /* guards what follows, and gen's cells */
-  uint32_t refs;         /* the handle, and each cell out or held */
-  fc_generation_t *gen;
-  bool removed;   /* somebody took the slot away */
+  pthread_mutex_t mutex;      /* guards what follows, and gen's cells */
+  uint32_t refs;              /* the handle, and each cell out or held */
+  fc_generation_t *gen;       /* that is shown; NULL until the first is */
+  fc_generation_t *prepared;  /* to be shown, or NULL */
+  fc_generation_t *inherited; /* by another writer; the first one shown goes
+                                 into its place */
+  bool removed;               /* somebody took the slot away */
   bool suspended; /* gen was given up, and nothing is in its place yet */
   bool closed;
   uint64_t frames;
@@ -150,7 +158,8 @@ struct fc_writer
   uint64_t shortened; /* by generations before gen */
   uint64_t dropped;
 
-  pthread_mutex_t renewing; /* one generation at a time; taken first */
+  pthread_mutex_t renewing; /* one generation at a time; taken first. Whoever
+                               changes gen, prepared or inherited has both */
   pthread_mutex_t keeping;  /* guards replaced; taken before mutex */
   fc_generation_t *replaced;
 
@@ -170,6 +179,14 @@ struct fc_writer
 int fc_say_removed (const fc_writer_t *writer);
 /* When the last reference is gone. */
 void fc_writer_free (fc_writer_t *writer);
+
+/* fc-renew.c */
+
+/* The first ring; shown, unless OPTIONS say prepare. */
+int fc_writer_begin (fc_writer_t *writer, fc_writer_options_t *options);
+/* Show GEN if it is what is prepared. */
+int fc_writer_show_prepared (fc_writer_t *writer, const fc_generation_t *gen);
+void fc_writer_drop_prepared (fc_writer_t *writer);
 
 int fc_housekeeper_start (fc_writer_t *writer);
 void fc_housekeeper_stop (fc_writer_t *writer);

@@ -220,6 +220,7 @@ typedef struct
   fc_share_t access;      /* who may read; never narrower than trust */
   fc_share_t trust;       /* who may hold leases */
   uint32_t observers;     /* 1: wake observers even if access == trust */
+  uint32_t prepare;       /* 1: fc_writer_open () shows nothing yet */
   uint64_t latency_ns;    /* that the writer declares, ns; 0 */
   uint64_t first_seq;     /* where a new slot begins to count, up to
                              2^63 - 1; 0 */
@@ -230,7 +231,7 @@ typedef struct
 #define FC_WRITER_OPTIONS_INIT                                                 \
   {                                                                            \
     (uint32_t) sizeof (fc_writer_options_t), 0, NULL, 0, NULL, 0, 0, 0, 0,     \
-        FC_SHARE_USER, FC_SHARE_USER, 0, 0, 0, NULL, NULL                      \
+        FC_SHARE_USER, FC_SHARE_USER, 0, 0, 0, 0, NULL, NULL                   \
   }
 
 typedef struct
@@ -265,6 +266,9 @@ typedef struct
  * A reserved slot's numbers are those that it was reserved with, whatever
  * OPTIONS say. Memory is reserved before this returns, and never outgrows the
  * plan of fc_plan (). *WRITER is the caller's, to close. Any thread.
+ * With options.prepare the slot stays as it is, and has its lock taken, until
+ * the first frame of fc_writer_acquire_prepared () is committed, or until
+ * fc_writer_renew ().
  * Returns 0; -EBUSY (names the live writer's pid); -ENOSPC (names the bytes
  * needed, the bytes free and the remedy); -EMSGSIZE (the slot is reserved for
  * smaller frames, or the format is too long); -EINVAL, -EACCES, -EPERM,
@@ -283,6 +287,17 @@ FC_API int fc_writer_open (fc_writer_t **writer, const char *slot,
 FC_API int fc_writer_renew (fc_writer_t *writer,
                             const fc_writer_options_t *options);
 
+/* Make the ring ready that fc_writer_renew () with these OPTIONS would show,
+ * and do not show it: for who has to fill cells before it is certain that
+ * there will be frames of that kind. One ring is prepared at a time; another
+ * one that was is dropped (its cells stay mapped), also where the ring that is
+ * shown will do. Committing the first frame of a prepared ring shows it; so
+ * does renewing with the same options. Never gives up a ring for room.
+ * Returns 1 where a ring is prepared, 0 where the one that is shown is what
+ * OPTIONS ask for, or an error of fc_writer_open (). */
+FC_API int fc_writer_prepare (fc_writer_t *writer,
+                              const fc_writer_options_t *options);
+
 /* Get an exclusive cell to fill in place: FRAME gets data and capacity
  * (bytes; the ring's frame size), page-aligned and not cleared. It is the
  * caller's until fc_writer_commit () or fc_writer_abandon (). Never waits.
@@ -290,12 +305,16 @@ FC_API int fc_writer_renew (fc_writer_t *writer,
  * the frame); -ESTALE when the slot was removed. */
 FC_API int fc_writer_acquire (fc_writer_t *writer, fc_frame_t *frame);
 
+/* The same of the ring that is prepared, where one is. */
+FC_API int fc_writer_acquire_prepared (fc_writer_t *writer, fc_frame_t *frame);
+
 /* Publish FRAME with FRAME->size bytes and FRAME->info; seq is given here,
  * so cells may be committed in any order. FRAME->seq is set. Ends the
  * acquire, whatever it returns. Costs no system call when nobody waits.
  * Returns 0; -EINVAL, -EMSGSIZE (size or meta too large; the frame is lost),
  * -ESTALE (the slot was removed), -EAGAIN (a cell of an older generation
- * could not be copied: no cell). */
+ * could not be copied: no cell); of a prepared ring's first frame also what
+ * fc_writer_renew () returns. */
 FC_API int fc_writer_commit (fc_writer_t *writer, fc_frame_t *frame);
 
 /* As fc_writer_commit (), and keep the cell from being written again until
@@ -332,6 +351,9 @@ FC_API void fc_writer_set_latency (fc_writer_t *writer, uint64_t latency_ns);
 /* Whether a consumer asked for a key frame since the last call: 1 or 0. */
 FC_API int fc_writer_key_frame_requested (fc_writer_t *writer);
 
+/* How many consumers are attached: cheap enough for each frame. Any thread. */
+FC_API int fc_writer_consumers (fc_writer_t *writer);
+
 /* Fill STATS. Returns 0 or -EINVAL. Any thread. */
 FC_API int fc_writer_stats (fc_writer_t *writer, fc_writer_stats_t *stats);
 
@@ -347,7 +369,8 @@ typedef struct fc_consumer fc_consumer_t;
 /* Where to read from. */
 typedef enum
 {
-  FC_START_LIVE = 0,   /* the next frame to be committed */
+  FC_START_LIVE = 0,   /* the next frame to be committed; of a slot that had
+                          to be waited for, its first */
   FC_START_LATEST = 1, /* the newest there is, or else the next */
   FC_START_OLDEST = 2, /* the oldest in the history */
   FC_START_KEY = 3,    /* the newest key frame, or else the next frame */
