@@ -65,6 +65,16 @@ void gst_fc_sink_get_options (GstFcSink *self, fc_writer_options_t *options,
 /* The virtual functions that the streaming thread calls. */
 void gst_fc_sink_stream_class_init (GstBaseSinkClass *klass);
 
+/* gstfcsinktime.c */
+
+/* Whether frames go out as they come. */
+gboolean gst_fc_sink_is_free_running (GstFcSink *self);
+
+/* The running and capture times of a frame that has its pts and dts. */
+void gst_fc_sink_set_times (GstFcSink *self, fc_info_t *info);
+
+void gst_fc_sink_time_class_init (GstBaseSinkClass *klass);
+
 G_END_DECLS
 
 #endif /* GST_FC_SINK_PRIVATE_H */

@@ -481,6 +481,7 @@ gst_fc_sink_class_init (GstFcSinkClass *klass)
   sink_class->start = gst_fc_sink_start;
   sink_class->stop = gst_fc_sink_stop;
   gst_fc_sink_stream_class_init (sink_class);
+  gst_fc_sink_time_class_init (sink_class);
 }
 
 static void
