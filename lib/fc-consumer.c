@@ -14,6 +14,8 @@
 #define STICKY_TRIES 1000
 /* No ring has this epoch: the next frame is flagged. */
 #define NO_EPOCH UINT32_MAX
+/* Of observed_latency_ns. */
+#define OBSERVED_FRAMES 16u
 
 /* Opening ------------------------------------------------------------------ */
 
@@ -242,6 +244,26 @@ fc_consumer_dropped (fc_consumer_t *c)
   return c->dropped;
 }
 
+/* Frames that are decoded in another order than they are shown in are late by
+ * turns, so that the newest alone does not tell. */
+static uint64_t
+observed_latency (fc_consumer_t *c, uint64_t head)
+{
+  const fc_attachment_t *att = c->att;
+  uint64_t first = att->header.first_seq;
+  uint64_t latency = 0;
+
+  for (uint64_t n = 1; n <= OBSERVED_FRAMES && n + first <= head; n++)
+    {
+      fc_cell_header_t h;
+
+      if (fc_look_at (c, head - n, &h) == 0 && h.commit_ns > h.capture_ns
+          && h.commit_ns - h.capture_ns > latency)
+        latency = h.commit_ns - h.capture_ns;
+    }
+  return latency;
+}
+
 int
 fc_consumer_stats (fc_consumer_t *c, fc_consumer_stats_t *stats)
 {
@@ -271,6 +293,7 @@ fc_consumer_stats (fc_consumer_t *c, fc_consumer_stats_t *stats)
   stats->frame_size = att->geo.frame_size;
   stats->head = fc_consumer_write_cursor (c);
   (void) fc_load_latency (att, &stats->latency_ns);
+  stats->observed_latency_ns = observed_latency (c, stats->head);
   return 0;
 }
 

@@ -444,12 +444,14 @@ typedef struct
   uint64_t latency_ns;      /* what the writer declares */
   uint64_t total_delivered; /* over all attachments and seeks */
   uint64_t total_dropped;
+  uint64_t observed_latency_ns; /* commit_ns - capture_ns of the newest 16
+                                   frames, the largest; 0 if none */
 } fc_consumer_stats_t;
 
 #define FC_CONSUMER_STATS_INIT                                                 \
   {                                                                            \
     (uint32_t) sizeof (fc_consumer_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-        0, 0, 0, 0                                                             \
+        0, 0, 0, 0, 0                                                          \
   }
 
 /* Attach to SLOT. Falls back to observing where the consumer table may not

@@ -257,6 +257,50 @@ seek_back_reads_again (void)
   fc_writer_close (writer);
 }
 
+/* A frame captured LATE ns before it is committed. */
+static void
+write_late (fc_writer_t *writer, int64_t late)
+{
+  fc_info_t info = FC_INFO_INIT;
+
+  info.capture_ns = (uint64_t) (now_ns () - late);
+  CHECK_OK (fc_writer_write (writer, "frame", 5, &info, NULL));
+}
+
+/* Frames in another order than they are shown in are late by turns: the
+ * latest of the newest 16 counts, and one before these does not. */
+static void
+observed_latency_is_that_of_the_newest_frames (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+
+  options.ring_depth = 32;
+  writer = writer_new ("cam0", &options);
+  for (uint32_t observe = 0; observe < 2; observe++)
+    {
+      fc_consumer_options_t from_live = from (FC_START_LIVE);
+      fc_consumer_t *consumer;
+      int64_t late;
+
+      from_live.observe = observe;
+      consumer = consumer_with ("cam0", &from_live);
+      if (observe == 0)
+        CHECK_EQ (consumer_stats (consumer).observed_latency_ns, 0);
+      write_late (writer, 900 * SEC);
+      late = (int64_t) consumer_stats (consumer).observed_latency_ns;
+      CHECK_CMP (late, >=, 900 * SEC);
+      write_late (writer, 300 * MS);
+      for (int i = 0; i < 15; i++)
+        write_late (writer, i % 3 == 0 ? -50 * MS : 100 * MS);
+      late = (int64_t) consumer_stats (consumer).observed_latency_ns;
+      CHECK_CMP (late, >=, 300 * MS);
+      CHECK_CMP (late, <, 900 * SEC);
+      fc_consumer_close (consumer);
+    }
+  fc_writer_close (writer);
+}
+
 static const test_t tests[] = {
   TEST (live_is_the_next_frame),
   TEST (latest_is_the_newest_frame),
@@ -271,5 +315,6 @@ static const test_t tests[] = {
   TEST (seek_to_nowhere_moves_nothing),
   TEST (unknown_start_is_refused),
   TEST (seek_back_reads_again),
+  TEST (observed_latency_is_that_of_the_newest_frames),
 };
 TEST_MAIN (tests)
