@@ -95,6 +95,7 @@ static int
 acquire (fc_writer_t *writer, fc_frame_t *frame, bool prepared)
 {
   fc_generation_t *gen;
+  uint32_t limit;
   int r = fc_check_struct ("fc_frame_t", frame->struct_size, sizeof *frame);
 
   if (r < 0)
@@ -102,8 +103,10 @@ acquire (fc_writer_t *writer, fc_frame_t *frame, bool prepared)
   frame->hold[0] = NULL;
   pthread_mutex_lock (&writer->mutex);
   gen = prepared && writer->prepared != NULL ? writer->prepared : writer->gen;
-  r = acquire_locked (writer, gen, frame,
-                      gen != NULL ? gen->geo.writer_cells : 0);
+  limit = gen != NULL ? gen->geo.writer_cells : 0;
+  if (prepared && limit > 0)
+    limit--; /* for who has to copy */
+  r = acquire_locked (writer, gen, frame, limit);
   pthread_mutex_unlock (&writer->mutex);
   return r;
 }
@@ -237,7 +240,7 @@ commit_copy_locked (fc_writer_t *writer, fc_frame_t *frame)
   publish_locked (writer, &copy, cell);
   writer->copied++;
   frame->seq = copy.seq;
-  return 0;
+  return 1;
 }
 
 static int
@@ -256,13 +259,13 @@ commit_locked (fc_writer_t *writer, fc_frame_t *frame, bool hold)
   if (r == 0 && gen != writer->gen)
     {
       r = commit_copy_locked (writer, frame);
-      if (r == 0 && hold)
+      if (r > 0 && hold)
         {
           /* Out of use, but upstream still reads it: on the retired list it
            * waits for the end of the hold. */
           gen->held[cell / 64] |= UINT64_C (1) << (cell % 64);
           gen->retired[gen->n_retired++] = (uint16_t) cell;
-          return 0;
+          return r;
         }
     }
   else if (r == 0)

@@ -122,11 +122,10 @@ begin_at (fc_consumer_t *c, uint64_t seq)
 
 /* Go on at the cursor where the new ring continues its count; 1: begun anew.
  * WAITED: there was no slot when this was asked for, so that all of its frames
- * are yet to come, also those committed before its name was seen. */
+ * are yet to come, also those that were committed before its name was seen. */
 static int
 choose_cursor (fc_consumer_t *c, bool waited)
 {
-  static const fc_position_t first = { FC_START_OLDEST, 0, 0 };
   const fc_position_t *position = &c->options.position;
   const fc_attachment_t *att = c->att;
   bool had = c->lineage != 0;
@@ -137,13 +136,19 @@ choose_cursor (fc_consumer_t *c, bool waited)
     return r;
   if (had && c->lineage == att->header.lineage && c->cursor <= head)
     return 0;
-  if (waited && position->start == FC_START_LIVE)
-    position = &first;
-  r = fc_find_position (c, position, &seq);
-  if (r == -ENOENT) /* it has yet to come */
-    seq = head;
-  else if (r < 0)
-    return r;
+  if (waited && position->start != FC_START_SEQ
+      && att->header.first_seq <= head)
+    {
+      seq = att->header.first_seq;
+    }
+  else
+    {
+      r = fc_find_position (c, position, &seq);
+      if (r == -ENOENT) /* it has yet to come */
+        seq = head;
+      else if (r < 0)
+        return r;
+    }
   c->lineage = att->header.lineage;
   if (had)
     c->epoch = NO_EPOCH;

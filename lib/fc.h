@@ -305,16 +305,18 @@ FC_API int fc_writer_prepare (fc_writer_t *writer,
  * the frame); -ESTALE when the slot was removed. */
 FC_API int fc_writer_acquire (fc_writer_t *writer, fc_frame_t *frame);
 
-/* The same of the ring that is prepared, where one is. */
+/* The same of the ring that is prepared, where one is; and one of writer_cells
+ * is left for fc_writer_acquire (), so that who finds none here can copy. */
 FC_API int fc_writer_acquire_prepared (fc_writer_t *writer, fc_frame_t *frame);
 
 /* Publish FRAME with FRAME->size bytes and FRAME->info; seq is given here,
  * so cells may be committed in any order. FRAME->seq is set. Ends the
  * acquire, whatever it returns. Costs no system call when nobody waits.
- * Returns 0; -EINVAL, -EMSGSIZE (size or meta too large; the frame is lost),
- * -ESTALE (the slot was removed), -EAGAIN (a cell of an older generation
- * could not be copied: no cell); of a prepared ring's first frame also what
- * fc_writer_renew () returns. */
+ * Returns 0; 1 where its cell is of an older generation and was copied into
+ * the one that is shown; -EINVAL, -EMSGSIZE (size or meta too large; the frame
+ * is lost), -ESTALE (the slot was removed), -EAGAIN (a cell of an older
+ * generation could not be copied: no cell); of a prepared ring's first frame
+ * also what fc_writer_renew () returns. */
 FC_API int fc_writer_commit (fc_writer_t *writer, fc_frame_t *frame);
 
 /* As fc_writer_commit (), and keep the cell from being written again until
@@ -366,11 +368,11 @@ FC_API void fc_writer_close (fc_writer_t *writer);
 /* A place among the consumers of one slot, or an observer of it. */
 typedef struct fc_consumer fc_consumer_t;
 
-/* Where to read from. */
+/* Where to read from. A slot that there was not when it was asked for is read
+ * from its first frame. */
 typedef enum
 {
-  FC_START_LIVE = 0,   /* the next frame to be committed; of a slot that had
-                          to be waited for, its first */
+  FC_START_LIVE = 0,   /* the next frame to be committed */
   FC_START_LATEST = 1, /* the newest there is, or else the next */
   FC_START_OLDEST = 2, /* the oldest in the history */
   FC_START_KEY = 3,    /* the newest key frame, or else the next frame */
