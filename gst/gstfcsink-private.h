@@ -9,6 +9,7 @@
 #include "gstfccommon.h"
 #include "gstfcsink.h"
 #include "gstfcsinkcopy.h"
+#include "gstfcslot.h"
 #include "gstfcsticky.h"
 
 G_BEGIN_DECLS
@@ -30,20 +31,12 @@ struct _GstFcSink
   fc_share_t access;
   fc_share_t trust;
   gboolean sync_is_set;
-  guint64 copied;
+  guint64 copied;    /* frames */
+  guint64 zero_copy; /* frames */
 
-  /* Guards the pointer and the two names against those who look at the
-   * statistics; only the streaming thread, and a stopped element, change
-   * them. */
-  GMutex ring_lock;
-  fc_writer_t *writer;
-  gchar *open_slot;
-  gchar *open_directory;
-
-  /* the streaming thread's */
-  gchar *format;
+  /* the streaming thread's, but for the slot, which has its own locks */
+  GstFcSlot *ring;
   GstFcCopy copy;
-  guint64 capacity;
   GstFcSticky sticky;
   gboolean sticky_changed;
   gboolean upstream_live;
@@ -53,16 +46,25 @@ struct _GstFcSink
 
   GstFcClock clock;
   gint ask_upstream; /* atomic: whether it is live is to be asked again */
-  gint consumers;    /* atomic */
-  GstClockID ticker;
+  gint consumers;    /* atomic: as last told */
 };
+
+/* Tell where their number has changed. */
+void gst_fc_sink_look_at_consumers (GstFcSink *self);
+
+GstStructure *gst_fc_sink_stats_new (GstFcSink *self);
+
+/* gstfcsinkcaps.c */
 
 /* What the properties ask for. *SLOT and OPTIONS->dir are copies, the
  * caller's to free. */
 void gst_fc_sink_get_options (GstFcSink *self, fc_writer_options_t *options,
                               gchar **slot);
 
-/* The virtual functions that the streaming thread calls. */
+void gst_fc_sink_caps_class_init (GstBaseSinkClass *klass);
+
+/* gstfcsinkstream.c */
+
 void gst_fc_sink_stream_class_init (GstBaseSinkClass *klass);
 
 /* gstfcsinktime.c */

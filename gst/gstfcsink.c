@@ -37,15 +37,11 @@
 #include <errno.h>
 
 #include "gstfcsink-private.h"
-#include "gstfcsinkstats.h"
-
 GST_DEBUG_CATEGORY (gst_fc_sink_debug);
 #define GST_CAT_DEFAULT gst_fc_sink_debug
 
 #define DEFAULT_MAX_CONSUMERS 64
 #define DEFAULT_MAX_LEASES 4
-/* How often the number of consumers is looked at. */
-#define COUNT_EVERY (200 * GST_MSECOND)
 
 enum
 {
@@ -76,68 +72,25 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (
 
 /* State ---------------------------------------------------------------- */
 
+/* On a thread of its own: whoever listens may take its time. */
 static void
 gst_fc_sink_notify_consumers (GstElement *element, gpointer user_data)
 {
   g_object_notify (G_OBJECT (element), "consumers");
 }
 
-static guint
-gst_fc_sink_count_consumers (GstFcSink *self)
+void
+gst_fc_sink_look_at_consumers (GstFcSink *self)
 {
-  fc_writer_stats_t stats = FC_WRITER_STATS_INIT;
+  gint consumers = (gint) gst_fc_slot_count_consumers (self->ring);
 
-  g_mutex_lock (&self->ring_lock);
-  if (self->writer != NULL)
-    fc_writer_stats (self->writer, &stats);
-  g_mutex_unlock (&self->ring_lock);
-  return stats.consumers;
-}
-
-/* On the clock's thread: whoever listens to the property is called from
- * another one. */
-static gboolean
-gst_fc_sink_tick (GstClock *clock, GstClockTime time, GstClockID id,
-                  gpointer user_data)
-{
-  GstFcSink *self = g_weak_ref_get (user_data);
-  gint consumers;
-
-  if (self == NULL)
-    return TRUE;
-  consumers = (gint) gst_fc_sink_count_consumers (self);
   if (g_atomic_int_exchange (&self->consumers, consumers) != consumers)
     gst_element_call_async (GST_ELEMENT (self), gst_fc_sink_notify_consumers,
                             NULL, NULL);
-  gst_object_unref (self);
-  return TRUE;
 }
 
-static void
-gst_fc_sink_free_weak_ref (gpointer data)
-{
-  g_weak_ref_clear (data);
-  g_free (data);
-}
-
-/* The clock lets go of a tick only some time after it was unscheduled: it
- * does not hold the element. */
-static void
-gst_fc_sink_start_ticker (GstFcSink *self)
-{
-  GstClock *clock = gst_system_clock_obtain ();
-  GWeakRef *ref = g_new (GWeakRef, 1);
-
-  g_weak_ref_init (ref, self);
-  self->ticker = gst_clock_new_periodic_id (
-      clock, gst_clock_get_time (clock) + COUNT_EVERY, COUNT_EVERY);
-  gst_clock_id_wait_async (self->ticker, gst_fc_sink_tick, ref,
-                           gst_fc_sink_free_weak_ref);
-  gst_object_unref (clock);
-}
-
-/* The ring is made when the caps are known. What can be wrong before that is
- * said here, where it fails the state change. */
+/* The ring is made when the first frame is there. What can be wrong before
+ * that is said here, where it fails the state change. */
 static gboolean
 gst_fc_sink_start (GstBaseSink *sink)
 {
@@ -173,7 +126,6 @@ gst_fc_sink_start (GstBaseSink *sink)
       goto out;
     }
   g_atomic_int_set (&self->ask_upstream, TRUE);
-  gst_fc_sink_start_ticker (self);
 
 out:
   g_free (slot);
@@ -185,27 +137,13 @@ static gboolean
 gst_fc_sink_stop (GstBaseSink *sink)
 {
   GstFcSink *self = GST_FC_SINK (sink);
-  fc_writer_t *writer;
 
-  if (self->ticker != NULL)
-    {
-      gst_clock_id_unschedule (self->ticker);
-      gst_clock_id_unref (self->ticker);
-      self->ticker = NULL;
-    }
-  g_mutex_lock (&self->ring_lock);
-  writer = g_steal_pointer (&self->writer);
-  g_clear_pointer (&self->open_slot, g_free);
-  g_clear_pointer (&self->open_directory, g_free);
-  g_mutex_unlock (&self->ring_lock);
-  fc_writer_close (writer);
-
-  g_clear_pointer (&self->format, g_free);
+  gst_fc_slot_close (self->ring);
   gst_fc_sticky_clear (&self->sticky);
   self->upstream_live = FALSE;
   self->warned_drop = self->warned_capture = self->warned_tags = FALSE;
   GST_OBJECT_LOCK (self);
-  self->copied = 0;
+  self->copied = self->zero_copy = 0;
   GST_OBJECT_UNLOCK (self);
   if (g_atomic_int_exchange (&self->consumers, 0) != 0)
     g_object_notify (G_OBJECT (self), "consumers");
@@ -234,10 +172,7 @@ gst_fc_sink_send_event (GstElement *element, GstEvent *event)
   if (is_latency)
     {
       g_atomic_int_set (&self->ask_upstream, TRUE);
-      g_mutex_lock (&self->ring_lock);
-      if (self->writer != NULL)
-        fc_writer_set_latency (self->writer, latency);
-      g_mutex_unlock (&self->ring_lock);
+      gst_fc_slot_set_latency (self->ring, latency);
     }
   return ok;
 }
@@ -295,21 +230,6 @@ gst_fc_sink_set_property (GObject *object, guint id, const GValue *value,
 }
 
 static void
-gst_fc_sink_get_stats (GstFcSink *self, GValue *value)
-{
-  guint64 copied;
-
-  GST_OBJECT_LOCK (self);
-  copied = self->copied;
-  GST_OBJECT_UNLOCK (self);
-  g_mutex_lock (&self->ring_lock);
-  g_value_take_boxed (value,
-                      gst_fc_sink_stats_new (self->writer, self->open_directory,
-                                             self->open_slot, copied));
-  g_mutex_unlock (&self->ring_lock);
-}
-
-static void
 gst_fc_sink_get_property (GObject *object, guint id, GValue *value,
                           GParamSpec *pspec)
 {
@@ -322,10 +242,10 @@ gst_fc_sink_get_property (GObject *object, guint id, GValue *value,
                            gst_base_sink_get_sync (GST_BASE_SINK (self)));
       return;
     case PROP_CONSUMERS:
-      g_value_set_uint (value, gst_fc_sink_count_consumers (self));
+      g_value_set_uint (value, gst_fc_slot_count_consumers (self->ring));
       return;
     case PROP_STATS:
-      gst_fc_sink_get_stats (self, value);
+      g_value_take_boxed (value, gst_fc_sink_stats_new (self));
       return;
     default:
       break;
@@ -375,7 +295,7 @@ gst_fc_sink_finalize (GObject *object)
   g_free (self->slot);
   g_free (self->directory);
   gst_fc_clock_clear (&self->clock);
-  g_mutex_clear (&self->ring_lock);
+  gst_fc_slot_unref (self->ring);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
 
@@ -445,14 +365,15 @@ gst_fc_sink_install_properties (GObjectClass *klass)
   g_object_class_install_property (
       klass, PROP_CONSUMERS,
       g_param_spec_uint ("consumers", "Consumers",
-                         "Consumers attached now; notifies within 200 ms", 0,
-                         G_MAXUINT, 0, read_only));
+                         "Consumers attached now; notifies with the next frame",
+                         0, G_MAXUINT, 0, read_only));
   g_object_class_install_property (
       klass, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics",
-                          "Frames and bytes committed, copied and dropped, the"
-                          " ring, and each consumer's lag and drops (frames)",
-                          GST_TYPE_STRUCTURE, read_only));
+      g_param_spec_boxed (
+          "stats", "Statistics",
+          "Frames committed, copied, not copied and dropped, the"
+          " ring, and each consumer's lag and drops (frames)",
+          GST_TYPE_STRUCTURE, read_only));
   g_object_class_override_property (klass, PROP_SYNC, "sync");
 }
 
@@ -480,6 +401,7 @@ gst_fc_sink_class_init (GstFcSinkClass *klass)
 
   sink_class->start = gst_fc_sink_start;
   sink_class->stop = gst_fc_sink_stop;
+  gst_fc_sink_caps_class_init (sink_class);
   gst_fc_sink_stream_class_init (sink_class);
   gst_fc_sink_time_class_init (sink_class);
 }
@@ -489,7 +411,7 @@ gst_fc_sink_init (GstFcSink *self)
 {
   self->max_consumers = DEFAULT_MAX_CONSUMERS;
   self->max_leases = DEFAULT_MAX_LEASES;
-  g_mutex_init (&self->ring_lock);
+  self->ring = gst_fc_slot_new ();
   gst_fc_clock_init (&self->clock);
   /* A last sample would keep a frame, and there is nothing to show. */
   gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);

@@ -14,8 +14,8 @@ gst_fc_copy_set_caps (GstFcCopy *self, const GstCaps *caps)
                    && gst_video_info_from_caps (&self->info, caps);
 }
 
-static gboolean
-gst_fc_copy_lies_otherwise (const GstFcCopy *self, GstBuffer *buffer)
+gboolean
+gst_fc_copy_is_needed (const GstFcCopy *self, GstBuffer *buffer)
 {
   const GstVideoMeta *meta;
   guint i;
@@ -37,7 +37,7 @@ gst_fc_copy_lies_otherwise (const GstFcCopy *self, GstBuffer *buffer)
 gsize
 gst_fc_copy_size (const GstFcCopy *self, GstBuffer *buffer)
 {
-  if (gst_fc_copy_lies_otherwise (self, buffer))
+  if (gst_fc_copy_is_needed (self, buffer))
     return GST_VIDEO_INFO_SIZE (&self->info);
   return gst_buffer_get_size (buffer);
 }
@@ -68,7 +68,7 @@ gst_fc_copy_video (GstFcCopy *self, GstBuffer *buffer, gpointer dest,
 gboolean
 gst_fc_copy_into (GstFcCopy *self, GstBuffer *buffer, gpointer dest, gsize size)
 {
-  if (gst_fc_copy_lies_otherwise (self, buffer))
+  if (gst_fc_copy_is_needed (self, buffer))
     return gst_fc_copy_video (self, buffer, dest, size);
   return gst_buffer_extract (buffer, 0, dest, size) == size;
 }

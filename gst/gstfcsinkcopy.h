@@ -20,6 +20,9 @@ typedef struct
 
 void gst_fc_copy_set_caps (GstFcCopy *self, const GstCaps *caps);
 
+/* Whether BUFFER lies otherwise than the caps say. */
+gboolean gst_fc_copy_is_needed (const GstFcCopy *self, GstBuffer *buffer);
+
 /* Bytes that BUFFER takes in a cell. */
 gsize gst_fc_copy_size (const GstFcCopy *self, GstBuffer *buffer);
 

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "gstfcsinkstats.h"
+#include "gstfcsink-private.h"
 
 typedef struct
 {
@@ -31,29 +31,33 @@ add_consumer (const fc_consumer_stat_t *stat, void *user_data)
 }
 
 GstStructure *
-gst_fc_sink_stats_new (fc_writer_t *writer, const gchar *dir, const gchar *slot,
-                       guint64 copied)
+gst_fc_sink_stats_new (GstFcSink *self)
 {
   fc_writer_stats_t stats = FC_WRITER_STATS_INIT;
   Consumers consumers = { 0, G_VALUE_INIT };
+  guint64 copied, zero_copy;
   GstStructure *s;
 
   g_value_init (&consumers.list, GST_TYPE_LIST);
-  if (writer != NULL && fc_writer_stats (writer, &stats) == 0)
+  if (gst_fc_slot_get_stats (self->ring, &stats))
     {
       consumers.head = stats.head;
-      fc_slot_consumers (dir, slot, add_consumer, &consumers);
+      gst_fc_slot_foreach_consumer (self->ring, add_consumer, &consumers);
     }
+  GST_OBJECT_LOCK (self);
+  copied = self->copied;
+  zero_copy = self->zero_copy;
+  GST_OBJECT_UNLOCK (self);
 
   s = gst_structure_new (
       "application/x-framecache-sink-stats", "frames", G_TYPE_UINT64,
       stats.frames, "bytes", G_TYPE_UINT64, stats.bytes, "copied",
-      G_TYPE_UINT64, copied, "zero-copy", G_TYPE_UINT64,
-      stats.frames - MIN (copied, stats.frames), "history-shortened",
-      G_TYPE_UINT64, stats.history_shortened, "dropped", G_TYPE_UINT64,
-      stats.dropped, "head", G_TYPE_UINT64, stats.head, "generation",
-      G_TYPE_UINT, stats.generation, "epoch", G_TYPE_UINT, stats.epoch,
-      "bytes-allocated", G_TYPE_UINT64, stats.bytes_allocated, NULL);
+      G_TYPE_UINT64, copied, "zero-copy", G_TYPE_UINT64, zero_copy,
+      "history-shortened", G_TYPE_UINT64, stats.history_shortened, "dropped",
+      G_TYPE_UINT64, stats.dropped, "head", G_TYPE_UINT64, stats.head,
+      "generation", G_TYPE_UINT, stats.generation, "epoch", G_TYPE_UINT,
+      stats.epoch, "bytes-allocated", G_TYPE_UINT64, stats.bytes_allocated,
+      "cells-out", G_TYPE_UINT, stats.cells_out, NULL);
   gst_structure_take_value (s, "consumers", &consumers.list);
   return s;
 }

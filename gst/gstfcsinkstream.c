@@ -1,38 +1,15 @@
-/* framecache: fcsink's stream: its ring, its frames
+/* framecache: fcsink's stream: its frames and events
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <errno.h>
-#include <string.h>
 
-#include "gstfcgeometry.h"
+#include "gstfccell.h"
 #include "gstfcsink-private.h"
 
 #define GST_CAT_DEFAULT gst_fc_sink_debug
 
 static GstBaseSinkClass *parent_class;
-
-/* The ring ------------------------------------------------------------- */
-
-void
-gst_fc_sink_get_options (GstFcSink *self, fc_writer_options_t *options,
-                         gchar **slot)
-{
-  *options = (fc_writer_options_t) FC_WRITER_OPTIONS_INIT;
-  GST_OBJECT_LOCK (self);
-  *slot = g_strdup (self->slot);
-  options->dir = g_strdup (self->directory);
-  options->ring_depth = self->ring_depth;
-  options->frame_size = self->frame_size;
-  options->max_consumers = self->max_consumers;
-  options->leases = self->max_leases;
-  options->trust = self->trust;
-  options->access = MAX (self->access, self->trust);
-  GST_OBJECT_UNLOCK (self);
-  options->latency_ns = gst_base_sink_get_latency (GST_BASE_SINK (self));
-  options->log = gst_fc_log;
-  options->log_data = gst_fc_sink_debug;
-}
 
 static void
 gst_fc_sink_update_sticky (GstFcSink *self)
@@ -51,138 +28,12 @@ gst_fc_sink_update_sticky (GstFcSink *self)
       GST_WARNING_OBJECT (self, "tags that do not go into the slot: %s",
                           left_out);
     }
-  r = fc_writer_set_sticky (self->writer, block->str, block->len);
+  r = fc_writer_set_sticky (gst_fc_slot_get_writer (self->ring), block->str,
+                            block->len);
   if (r < 0)
     GST_WARNING_OBJECT (self, "%s", fc_error_detail ());
   g_string_free (block, TRUE);
   g_free (left_out);
-}
-
-static int
-gst_fc_sink_open (GstFcSink *self, const gchar *slot,
-                  const fc_writer_options_t *options)
-{
-  fc_writer_t *writer;
-  int r;
-
-  if (self->writer != NULL)
-    return fc_writer_renew (self->writer, options);
-  r = fc_writer_open (&writer, slot, options);
-  if (r < 0)
-    return r;
-  g_mutex_lock (&self->ring_lock);
-  self->writer = writer;
-  self->open_slot = g_strdup (slot);
-  self->open_directory = g_strdup (options->dir);
-  g_mutex_unlock (&self->ring_lock);
-  return r;
-}
-
-static guint
-gst_fc_sink_get_depth (GstFcSink *self, GstCaps *caps, guint wished,
-                       guint64 frame_size)
-{
-  guint64 history;
-
-  GST_OBJECT_LOCK (self);
-  history = self->history;
-  GST_OBJECT_UNLOCK (self);
-  if (history > 0
-      && !GST_CLOCK_TIME_IS_VALID (gst_fc_caps_frame_duration (caps)))
-    GST_WARNING_OBJECT (self, "history needs a frame rate, and the caps have"
-                              " none: ring-depth decides");
-  return gst_fc_ring_depth (caps, wished, history, frame_size);
-}
-
-/* Open the ring for FORMAT, or go on in another one. */
-static gboolean
-gst_fc_sink_publish (GstFcSink *self, GstCaps *caps, const gchar *format,
-                     guint64 frame_size)
-{
-  fc_writer_options_t options;
-  gchar *slot;
-  int r;
-
-  gst_fc_sink_get_options (self, &options, &slot);
-  options.frame_size = frame_size;
-  options.ring_depth
-      = gst_fc_sink_get_depth (self, caps, options.ring_depth, frame_size);
-  options.format = format;
-  options.format_size = (uint32_t) strlen (format);
-  r = gst_fc_sink_open (self, slot, &options);
-  if (r < 0)
-    {
-      GST_FC_ELEMENT_ERROR (self, r, GST_RESOURCE_ERROR_OPEN_WRITE, slot);
-    }
-  else
-    {
-      GST_INFO_OBJECT (
-          self, "slot %s: %u frames of up to %" G_GUINT64_FORMAT " bytes, %s",
-          slot, options.ring_depth, frame_size, format);
-      self->capacity = frame_size;
-      self->sticky_changed = TRUE;
-      gst_fc_sink_update_sticky (self);
-    }
-  g_free (slot);
-  g_free ((gchar *) options.dir);
-  return r >= 0;
-}
-
-static gboolean
-gst_fc_sink_set_caps (GstBaseSink *sink, GstCaps *caps)
-{
-  GstFcSink *self = GST_FC_SINK (sink);
-  gchar *format = gst_caps_to_string (caps);
-  guint64 frame_size;
-
-  if (!gst_caps_is_fixed (caps))
-    {
-      GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-                         ("The stream's format is not settled."),
-                         ("caps: %s", format));
-      g_free (format);
-      return FALSE;
-    }
-  if (self->writer != NULL && g_str_equal (format, self->format))
-    {
-      g_free (format);
-      return TRUE;
-    }
-
-  GST_OBJECT_LOCK (self);
-  frame_size = self->frame_size;
-  GST_OBJECT_UNLOCK (self);
-  frame_size = gst_fc_frame_size (caps, frame_size);
-  if (!gst_fc_sink_publish (self, caps, format, frame_size))
-    {
-      g_free (format);
-      return FALSE;
-    }
-  g_free (self->format);
-  self->format = format;
-  gst_fc_copy_set_caps (&self->copy, caps);
-  /* Clipping is for what is decoded; an encoded frame before the segment's
-   * start may be what the first one inside is decoded from. */
-  gst_base_sink_set_drop_out_of_segment (sink, self->copy.is_raw);
-  return TRUE;
-}
-
-/* A frame of SIZE bytes is larger than the ring's. */
-static gboolean
-gst_fc_sink_grow (GstFcSink *self, gsize size)
-{
-  GstCaps *caps = gst_pad_get_current_caps (GST_BASE_SINK_PAD (self));
-  gboolean grown;
-
-  GST_INFO_OBJECT (self,
-                   "a frame of %" G_GSIZE_FORMAT
-                   " bytes, the ring's are of %" G_GUINT64_FORMAT
-                   ": a larger ring",
-                   size, self->capacity);
-  grown = gst_fc_sink_publish (self, caps, self->format,
-                               gst_fc_grown_frame_size (self->capacity, size));
-  gst_caps_unref (caps);
-  return grown;
 }
 
 /* Frames --------------------------------------------------------------- */
@@ -204,25 +55,13 @@ gst_fc_sink_write_failed (GstFcSink *self, int err)
   return GST_FLOW_OK;
 }
 
-static void
-gst_fc_sink_count_copy (GstFcSink *self)
-{
-  GST_OBJECT_LOCK (self);
-  self->copied++;
-  GST_OBJECT_UNLOCK (self);
-}
-
-/* Copied once, straight into the cell, however many memories it has. A buffer
- * that already lies in a cell would be published here instead. */
+/* A ring for a frame of SIZE bytes, with all that belongs before it. */
 static GstFlowReturn
-gst_fc_sink_render (GstBaseSink *sink, GstBuffer *buffer)
+gst_fc_sink_make_room (GstFcSink *self, gsize size)
 {
-  GstFcSink *self = GST_FC_SINK (sink);
-  fc_frame_t frame = FC_FRAME_INIT;
-  gsize size = gst_fc_copy_size (&self->copy, buffer);
   int r;
 
-  if (self->writer == NULL)
+  if (!gst_pad_has_current_caps (GST_BASE_SINK_PAD (self)))
     {
       GST_ELEMENT_ERROR (self, CORE, NEGOTIATION,
                          ("The stream came without caps: put a parser, a"
@@ -230,37 +69,108 @@ gst_fc_sink_render (GstBaseSink *sink, GstBuffer *buffer)
                          (NULL));
       return GST_FLOW_NOT_NEGOTIATED;
     }
-  if (size > self->capacity && !gst_fc_sink_grow (self, size))
-    return GST_FLOW_ERROR;
+  r = gst_fc_slot_show (self->ring, size);
+  if (r < 0)
+    {
+      GST_FC_ELEMENT_ERROR (self, r, GST_RESOURCE_ERROR_OPEN_WRITE, "slot");
+      return GST_FLOW_ERROR;
+    }
+  self->sticky_changed |= r == 1;
   gst_fc_sink_update_sticky (self);
+  gst_fc_sink_look_at_consumers (self);
+  return GST_FLOW_OK;
+}
 
-  r = fc_writer_acquire (self->writer, &frame);
+static void
+gst_fc_sink_count (GstFcSink *self, guint64 *frames)
+{
+  GST_OBJECT_LOCK (self);
+  ++*frames;
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_fc_sink_describe (GstFcSink *self, GstBuffer *buffer, fc_info_t *info)
+{
+  info->pts = GST_BUFFER_PTS (buffer);
+  info->dts = GST_BUFFER_DTS (buffer);
+  info->duration = GST_BUFFER_DURATION (buffer);
+  info->offset = GST_BUFFER_OFFSET (buffer);
+  info->offset_end = GST_BUFFER_OFFSET_END (buffer);
+  gst_fc_info_set_flags (info, buffer);
+  gst_fc_sink_set_times (self, info);
+}
+
+/* BUFFER was filled in a cell of the ring. FALSE where it has to be copied
+ * after all. */
+static gboolean
+gst_fc_sink_commit (GstFcSink *self, GstBuffer *buffer, const fc_info_t *info,
+                    GstFlowReturn *ret)
+{
+  int err = 0;
+
+  switch (gst_fc_cell_commit (buffer, info, &err))
+    {
+    case GST_FC_CELL_COMMITTED:
+      gst_fc_sink_count (self, &self->zero_copy);
+      break;
+    case GST_FC_CELL_COPIED:
+      gst_fc_sink_count (self, &self->copied);
+      break;
+    case GST_FC_CELL_IN_USE:
+      return FALSE;
+    case GST_FC_CELL_FAILED:
+      *ret = gst_fc_sink_write_failed (self, err);
+      break;
+    }
+  return TRUE;
+}
+
+/* Once, straight into a cell, however many memories it has. */
+static GstFlowReturn
+gst_fc_sink_copy (GstFcSink *self, GstBuffer *buffer, gsize size,
+                  const fc_info_t *info)
+{
+  fc_writer_t *writer = gst_fc_slot_get_writer (self->ring);
+  fc_frame_t frame = FC_FRAME_INIT;
+  int r = fc_writer_acquire (writer, &frame);
+
   if (r < 0)
     return gst_fc_sink_write_failed (self, r);
   if (!gst_fc_copy_into (&self->copy, buffer, frame.data, size))
     {
-      fc_writer_abandon (self->writer, &frame);
+      fc_writer_abandon (writer, &frame);
       GST_ELEMENT_ERROR (self, RESOURCE, READ, ("A buffer could not be read."),
                          (NULL));
       return GST_FLOW_ERROR;
     }
-  gst_fc_sink_count_copy (self);
   frame.size = size;
-  frame.info.pts = GST_BUFFER_PTS (buffer);
-  frame.info.dts = GST_BUFFER_DTS (buffer);
-  frame.info.duration = GST_BUFFER_DURATION (buffer);
-  frame.info.offset = GST_BUFFER_OFFSET (buffer);
-  frame.info.offset_end = GST_BUFFER_OFFSET_END (buffer);
-  gst_fc_info_set_flags (&frame.info, buffer);
-  gst_fc_sink_set_times (self, &frame.info);
-  r = fc_writer_commit (self->writer, &frame);
+  frame.info = *info;
+  r = fc_writer_commit (writer, &frame);
   if (r < 0)
     return gst_fc_sink_write_failed (self, r);
-  GST_LOG_OBJECT (self,
-                  "frame %" G_GUINT64_FORMAT ", %" G_GSIZE_FORMAT
-                  " bytes, pts %" GST_TIME_FORMAT,
-                  frame.seq, size, GST_TIME_ARGS (frame.info.pts));
+  gst_fc_sink_count (self, &self->copied);
   return GST_FLOW_OK;
+}
+
+static GstFlowReturn
+gst_fc_sink_render (GstBaseSink *sink, GstBuffer *buffer)
+{
+  GstFcSink *self = GST_FC_SINK (sink);
+  fc_info_t info = FC_INFO_INIT;
+  gsize size = gst_fc_copy_size (&self->copy, buffer);
+  GstFlowReturn ret = gst_fc_sink_make_room (self, size);
+
+  if (ret != GST_FLOW_OK)
+    return ret;
+  gst_fc_sink_describe (self, buffer, &info);
+  GST_LOG_OBJECT (self, "%" G_GSIZE_FORMAT " bytes, pts %" GST_TIME_FORMAT,
+                  size, GST_TIME_ARGS (info.pts));
+  if (gst_fc_cell_is_buffer (buffer, gst_fc_slot_get_writer (self->ring))
+      && !gst_fc_copy_is_needed (&self->copy, buffer)
+      && gst_fc_sink_commit (self, buffer, &info, &ret))
+    return ret;
+  return gst_fc_sink_copy (self, buffer, size, &info);
 }
 
 /* Takes EVENT, for which the time has come when this returns TRUE. */
@@ -286,17 +196,18 @@ gst_fc_sink_gap (GstFcSink *self, GstEvent *event)
     {
       ok = parent_class->event (sink, event);
     }
-  if (!ok || self->writer == NULL)
+  if (!ok || !gst_pad_has_current_caps (GST_BASE_SINK_PAD (self)))
     return ok;
 
-  gst_fc_sink_update_sticky (self);
+  if (gst_fc_sink_make_room (self, 0) != GST_FLOW_OK)
+    return FALSE;
   info.flags = FC_FRAME_GAP;
   info.user_flags = flags;
   info.pts = pts;
   info.duration = duration;
   gst_fc_sink_set_times (self, &info);
-  gst_fc_sink_count_copy (self);
-  r = fc_writer_write (self->writer, NULL, 0, &info, NULL);
+  r = fc_writer_write (gst_fc_slot_get_writer (self->ring), NULL, 0, &info,
+                       NULL);
   return r >= 0 || gst_fc_sink_write_failed (self, r) == GST_FLOW_OK;
 }
 
@@ -325,9 +236,9 @@ gst_fc_sink_event (GstBaseSink *sink, GstEvent *event)
     }
 
   ok = parent_class->event (sink, event);
-  if (is_eos && ok && self->writer != NULL)
+  if (is_eos && ok && gst_fc_slot_get_writer (self->ring) != NULL)
     {
-      r = fc_writer_finish (self->writer);
+      r = fc_writer_finish (gst_fc_slot_get_writer (self->ring));
       if (r < 0)
         GST_WARNING_OBJECT (self, "%s", fc_error_detail ());
     }
@@ -338,7 +249,6 @@ void
 gst_fc_sink_stream_class_init (GstBaseSinkClass *klass)
 {
   parent_class = g_type_class_peek_parent (klass);
-  klass->set_caps = gst_fc_sink_set_caps;
   klass->event = gst_fc_sink_event;
   klass->render = gst_fc_sink_render;
 }

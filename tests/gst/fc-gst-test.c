@@ -264,12 +264,57 @@ count_waiting (const fc_consumer_stat_t *stat, void *user_data)
   return 0;
 }
 
+/* How many inotify descriptors process PID has: one for each consumer that
+ * waits for a slot. */
+static guint
+count_watches (const gchar *pid)
+{
+  gchar *path = g_strdup_printf ("/proc/%s/fd", pid);
+  GDir *dir = g_dir_open (path, 0, NULL);
+  const gchar *name;
+  guint watches = 0;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      gchar *fd = g_build_filename (path, name, NULL);
+      gchar *what = g_file_read_link (fd, NULL);
+
+      watches += what != NULL && g_str_equal (what, "anon_inode:inotify");
+      g_free (what);
+      g_free (fd);
+    }
+  g_clear_pointer (&dir, g_dir_close);
+  g_free (path);
+  return watches;
+}
+
+/* Of this process, and of those that it started. */
+static guint
+count_waiting_for_slot (void)
+{
+  gchar *path = g_strdup_printf ("/proc/self/task/%d/children", getpid ());
+  gchar *text = NULL, **pids;
+  guint waiting = count_watches ("self"), i;
+
+  if (g_file_get_contents (path, &text, NULL, NULL))
+    {
+      pids = g_strsplit (g_strchomp (text), " ", -1);
+      for (i = 0; pids[i] != NULL; i++)
+        waiting += count_watches (pids[i]);
+      g_strfreev (pids);
+    }
+  g_free (text);
+  g_free (path);
+  return waiting;
+}
+
 guint
 fct_waiting (const gchar *slot)
 {
   guint waiting = 0;
 
-  fc_slot_consumers (NULL, slot, count_waiting, &waiting);
+  if (fc_slot_consumers (NULL, slot, count_waiting, &waiting) == -ENOENT)
+    return count_waiting_for_slot ();
   return waiting;
 }
 

@@ -67,7 +67,8 @@ GstEvent *fct_pull_event (GstHarness *h, GstEventType type);
 guint64 fct_stat (GstElement *element, const gchar *field);
 gboolean fct_slot_stat (const gchar *slot, fc_slot_stat_t *stat);
 guint fct_consumers (const gchar *slot);
-/* How many of them have taken all there is, and are asleep until the next. */
+/* How many of them have taken all there is, and are asleep until the next
+ * frame; or, where there is no such slot yet, until it is made. */
 guint fct_waiting (const gchar *slot);
 
 /* A bus for an element that is in no pipeline. */

@@ -318,16 +318,19 @@ check_on_lap (gint start, gint on_lap, guint resumes_at)
   guint i;
 
   FCT_WAIT (fct_waiting ("cam0") == 1);
-  GST_PAD_STREAM_LOCK (src->sinkpad);
   fct_push (sink, 0, 100);
-  FCT_WAIT (fct_stat (src->element, "delivered") == 1);
-  for (i = 1; i < 40; i++)
+  fct_pull (src, 0, 100);
+  FCT_WAIT (fct_waiting ("cam0") == 1);
+  GST_PAD_STREAM_LOCK (src->sinkpad);
+  fct_push (sink, 1, 100);
+  FCT_WAIT (fct_stat (src->element, "delivered") == 2);
+  for (i = 2; i < 40; i++)
     fct_push (sink, i, 100);
   GST_PAD_STREAM_UNLOCK (src->sinkpad);
-  fct_pull (src, 0, 100);
+  fct_pull (src, 1, 100);
   fct_pull (src, resumes_at, 100);
   fail_unless_equals_uint64 (fct_stat (src->element, "dropped"),
-                             resumes_at - 1);
+                             resumes_at - 2);
   fail_unless_equals_uint64 (fct_stat (src->element, "laps"), 1);
   fct_stop (src);
   fct_stop (sink);

@@ -68,6 +68,8 @@ GST_START_TEST (no_space)
   GstBus *bus = fct_bus (sink);
   GstHarness *h = fct_sink_harness (gst_object_ref (sink), FCT_DATA);
 
+  fail_unless_equals_int (gst_harness_push (h, fct_buffer (0, 100)),
+                          GST_FLOW_ERROR);
   fct_expect_error (bus, GST_RESOURCE_ERROR_NO_SPACE_LEFT, "free");
   fct_stop (h);
   fct_bus_free (bus);
@@ -86,6 +88,8 @@ GST_START_TEST (second_writer_named)
 
   fct_push (first, 0, 100);
   second = fct_sink_harness (gst_object_ref (sink), FCT_DATA);
+  fail_unless_equals_int (gst_harness_push (second, fct_buffer (0, 100)),
+                          GST_FLOW_ERROR);
   fct_expect_error (bus, GST_RESOURCE_ERROR_BUSY, pid);
   fct_push (first, 1, 100);
   fct_stop (second);
@@ -234,11 +238,11 @@ GST_START_TEST (big_frame_renews)
   GstHarness *src;
   fc_slot_stat_t before, after;
 
-  fail_unless (fct_slot_stat ("cam0", &before));
   src = fct_src_harness (
       fct_new ("fcsrc", "slot", "cam0", "timestamps", 1, NULL));
   FCT_WAIT (fct_waiting ("cam0") == 1);
   fct_push (h, 0, 1000);
+  fail_unless (fct_slot_stat ("cam0", &before));
   fct_push (h, 1, 500000);
   fct_push (h, 2, 1000);
   fail_unless (fct_slot_stat ("cam0", &after));
@@ -323,11 +327,15 @@ GST_START_TEST (consumers_notifies)
 
   g_signal_connect (h->element, "notify::consumers", G_CALLBACK (on_notify),
                     &notified);
+  fct_push (h, 0, 100);
   src = fct_src_harness (fct_new ("fcsrc", "slot", "cam0", NULL));
+  FCT_WAIT (fct_consumers ("cam0") == 1);
+  fct_push (h, 1, 100);
   FCT_WAIT (g_atomic_int_get (&notified) >= 1);
   g_object_get (h->element, "consumers", &consumers, NULL);
   fail_unless_equals_int (consumers, 1);
   fct_stop (src);
+  fct_push (h, 2, 100);
   FCT_WAIT (g_atomic_int_get (&notified) >= 2);
   g_object_get (h->element, "consumers", &consumers, NULL);
   fail_unless_equals_int (consumers, 0);
@@ -432,6 +440,7 @@ check_ring (const gchar *caps, const gchar *property, guint64 value,
   else if (property != NULL)
     g_object_set (sink, property, (guint) value, NULL);
   h = fct_sink_harness (sink, caps);
+  fct_push (h, 0, 1);
   fail_unless (fct_slot_stat ("cam0", &stat));
   fail_unless_equals_int (stat.ring_depth, depth);
   fail_unless_equals_uint64 (stat.frame_size, frame_size);
@@ -472,6 +481,7 @@ GST_START_TEST (who_may_read)
                                  FC_SHARE_ALL, "trust", FC_SHARE_USER,
                                  "max-consumers", 3, "max-leases", 7, NULL),
                         FCT_DATA);
+  fct_push (h, 0, 100);
   fail_unless (fct_slot_stat ("cam0", &slot));
   fail_unless_equals_int (slot.access, FC_SHARE_ALL);
   fail_unless_equals_int (slot.trust, FC_SHARE_USER);
@@ -493,6 +503,7 @@ GST_START_TEST (directory_property)
   fail_unless_equals_int (mkdir (dir, 0700), 0);
   h = fct_sink_harness (
       fct_new ("fcsink", "slot", "cam0", "directory", dir, NULL), FCT_DATA);
+  fct_push (h, 0, 100);
   fail_unless_equals_int (fc_slot_stat (dir, "cam0", &stat), 0);
   fail_if (fc_slot_stat (NULL, "cam0", &stat) == 0);
   fct_stop (h);

@@ -395,6 +395,7 @@ GST_START_TEST (caps_refused_downstream)
   GstMessage *message;
   GError *error;
 
+  fct_push (sink, 0, 100);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   message = gst_bus_timed_pop_filtered (bus, FCT_PATIENCE * 1000,
                                         GST_MESSAGE_ERROR);

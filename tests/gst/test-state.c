@@ -88,6 +88,7 @@ GST_START_TEST (unlock_while_waiting_for_next_writer)
   GstHarness *sink = fct_writer (),
              *src = fct_src_harness (gst_object_ref (element));
 
+  fct_push (sink, 0, 100);
   FCT_WAIT (fct_waiting ("cam0") == 1);
   gst_harness_push_event (sink, gst_event_new_eos ());
   FCT_WAIT (fct_waiting ("cam0") == 0);
