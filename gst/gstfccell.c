@@ -167,11 +167,12 @@ gst_fc_cell_commit (GstBuffer *buffer, const fc_info_t *info, int *err)
   GstFcCell *self = gst_fc_cell_peek (buffer);
   gboolean shared;
 
-  /* The buffer has one share of the memory. With another one it is writable
-   * for nobody, whatever they hold; and where it is mapped for writing there
-   * is no other one to be had. It goes with the memory. */
+  /* Memory that has two shares is writable for nobody. The buffer has one, and
+   * may go before others who hold the memory: two more, which go with the
+   * memory. There are none to be had while it is mapped for writing. */
   if (!gst_memory_lock (&self->memory, GST_LOCK_FLAG_EXCLUSIVE))
     return GST_FC_CELL_IN_USE;
+  gst_memory_lock (&self->memory, GST_LOCK_FLAG_EXCLUSIVE);
   shared = gst_fc_cell_is_shared (self, buffer);
   self->frame.size = self->memory.size;
   self->frame.info = *info;

@@ -289,7 +289,7 @@ cells_of_an_old_generation_are_copied_into_the_new (void)
   CHECK_EQ (consumer_stats (consumer).cursor, 1);
   fill ((char *) out.data, 8192, 1);
   out.size = 8192;
-  CHECK_OK (fc_writer_commit (writer, &out));
+  CHECK_RET (fc_writer_commit (writer, &out), 1);
   CHECK_EQ (out.seq, 1);
   take (consumer, &next);
   put (writer, 20);
