@@ -55,7 +55,7 @@ gst_fc_src_no_slot (GstFcSrc *self)
 static void
 gst_fc_src_go_to_start (GstFcSrc *self)
 {
-  fc_position_t position = { FC_START_LIVE, 0, 0 };
+  fc_position_t position = { FC_START_LIVE, 0, 0, 0, 0 };
   int r;
 
   if (self->use.start != GST_FC_START_OLDEST && !self->reused)

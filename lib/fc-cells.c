@@ -144,8 +144,12 @@ fill_header (fc_generation_t *gen, fc_cell_header_t *h, fc_frame_t *frame)
   frame->sticky = gen->sticky;
   frame->generation = gen->header->generation;
   if ((info->flags & FC_FRAME_KEY) != 0)
-    gen->key_seq = gen->head;
+    {
+      gen->key_seq = gen->head;
+      gen->keys++;
+    }
   frame->key_seq = gen->key_seq;
+  frame->keys = gen->keys;
   frame->info.commit_ns = fc_now (CLOCK_MONOTONIC);
   frame->info.wall_ns = fc_now (CLOCK_REALTIME);
   if (info->capture_ns == FC_TIME_NONE)
@@ -167,6 +171,7 @@ fill_header (fc_generation_t *gen, fc_cell_header_t *h, fc_frame_t *frame)
   h->capture_ns = info->capture_ns;
   h->commit_ns = info->commit_ns;
   h->wall_ns = info->wall_ns;
+  h->keys = frame->keys;
 }
 
 void

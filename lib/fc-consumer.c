@@ -24,9 +24,12 @@ check_options (const fc_consumer_options_t *options)
 {
   if ((unsigned) options->on_lap > FC_ON_LAP_KEY)
     return fc_fail (-EINVAL, "no such on_lap: %d", (int) options->on_lap);
-  if ((unsigned) options->position.start > FC_START_TIME)
+  if ((unsigned) options->position.start > FC_START_AGO)
     return fc_fail (-EINVAL, "no such start position: %d",
                     (int) options->position.start);
+  if (options->position.key > 1)
+    return fc_fail (-EINVAL, "position.key is 0 or 1, not %u",
+                    options->position.key);
   if (options->observe > 1 || options->detached > 1
       || options->trust_uid_set > 1 || options->use_fds > 1)
     return fc_fail (-EINVAL, "observe, detached, trust_uid_set and use_fds "
@@ -116,7 +119,8 @@ static void
 begin_at (fc_consumer_t *c, uint64_t seq)
 {
   c->cursor = c->first = seq;
-  c->delivered = c->dropped = c->unreported = 0;
+  c->keys = fc_keys_before (c, seq);
+  c->delivered = c->dropped = c->dropped_keys = c->unreported = 0;
   c->alive_delivered = 0;
 }
 
@@ -289,6 +293,7 @@ fc_consumer_stats (fc_consumer_t *c, fc_consumer_stats_t *stats)
   stats->laps = c->laps;
   stats->total_delivered = c->total_delivered;
   stats->total_dropped = c->total_dropped;
+  stats->dropped_keys = c->dropped_keys;
   stats->epoch = c->epoch == NO_EPOCH ? 0 : c->epoch;
   if (att == NULL)
     return 0;

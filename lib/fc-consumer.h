@@ -47,7 +47,10 @@ struct fc_consumer
   uint64_t total_delivered;
   uint64_t total_dropped;
   uint64_t unreported; /* dropped since the last frame that was delivered */
-  uint32_t epoch;      /* of that frame; 0: none yet */
+  uint64_t keys;       /* key frames before cursor, but for those that were
+                          dropped unseen; UINT64_MAX: not known */
+  uint64_t dropped_keys;
+  uint32_t epoch; /* of that frame; 0: none yet */
   uint32_t generation;
   uint64_t alive_at; /* when the writer was last seen alive, or looked for */
   uint64_t frame_at; /* when a wait first followed a delivered frame, */
@@ -128,6 +131,9 @@ int fc_oldest (const fc_attachment_t *att, uint64_t head, uint64_t *oldest);
 /* Where POSITION is: 0, -ENOENT, or an error. */
 int fc_find_position (fc_consumer_t *c, const fc_position_t *position,
                       uint64_t *seq);
+/* The count of key frames before SEQ; UINT64_MAX where nothing is left that
+ * tells. */
+uint64_t fc_keys_before (fc_consumer_t *c, uint64_t seq);
 /* Where a consumer that was lapped goes on, by options.on_lap. */
 int fc_find_lap (fc_consumer_t *c, uint64_t head, uint64_t *seq);
 

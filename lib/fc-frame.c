@@ -91,6 +91,7 @@ fc_fill_frame (const fc_attachment_t *att, const fc_cell_header_t *h,
   frame->epoch = h->epoch;
   frame->sticky = h->sticky;
   frame->key_seq = h->key_seq;
+  frame->keys = h->keys;
   frame->generation = att->header.generation;
   frame->info.flags = h->flags;
   frame->info.user_flags = h->user_flags;

@@ -333,11 +333,33 @@ fc_generation_unlink (fc_generation_t *gen, const fc_dir_t *dir,
 /* Life ------------------------------------------------------------------ */
 
 void
-fc_generation_begin_at (fc_generation_t *gen, uint64_t seq)
+fc_generation_go_on_from (fc_generation_t *gen, const fc_generation_t *old)
 {
-  gen->head = gen->header->first_seq = seq;
+  gen->head = gen->header->first_seq = old->head;
+  gen->keys = gen->header->first_keys = old->keys;
   /* Nobody else has it yet: its name, given later, is what publishes it. */
-  atomic_store_explicit (&gen->words->head, seq, memory_order_relaxed);
+  atomic_store_explicit (&gen->words->head, gen->head, memory_order_relaxed);
+}
+
+/* The count of key frames that a dead or finished writer left, from the newest
+ * frame that it left. Where its history is gone the count of what was in it
+ * is too. */
+static uint64_t
+inherited_keys (const fc_generation_t *gen)
+{
+  uint64_t first = gen->header->first_seq;
+  uint32_t depth = gen->geo.ring_depth;
+
+  for (uint64_t seq = gen->head; seq > first && gen->head - seq < depth; seq--)
+    {
+      uint64_t word = atomic_load_explicit (&gen->map[(seq - 1) % depth],
+                                            memory_order_relaxed);
+
+      if (FC_MAP_IS (word, seq - 1)
+          && FC_MAP_CELL (word) < gen->geo.cells_planned)
+        return gen->headers[FC_MAP_CELL (word)].keys;
+    }
+  return gen->header->first_keys;
 }
 
 static fc_sticky_t *
@@ -446,6 +468,7 @@ fc_generation_inherit (fc_generation_t **result, const fc_ring_file_t *ring,
       /* fc_generation_inherit:A, pairs with fc_cells_publish:C. */
       gen->head
           = atomic_load_explicit (&gen->words->head, memory_order_acquire);
+      gen->keys = inherited_keys (gen);
       gen->foreign = fc_generation_lock (gen) < 0;
       *result = gen;
       return 0;

@@ -68,6 +68,7 @@ typedef struct
   uint64_t format_offset;       /* bytes */
   uint64_t cells_offset;        /* page-aligned */
   uint64_t format_capacity;     /* bytes */
+  uint64_t first_keys;          /* key frames of this count before first_seq */
   _Atomic uint64_t format_size; /* bytes, the last thing to be written */
 } fc_ring_header_t;
 
@@ -127,7 +128,7 @@ typedef struct
   uint64_t capture_ns;
   uint64_t commit_ns;
   uint64_t wall_ns;
-  uint64_t unused;
+  uint64_t keys; /* key frames of this count of seq, up to this frame */
 } fc_cell_header_t;
 
 /* .cam0.ID.consumers ---------------------------------------------------- */
@@ -182,7 +183,7 @@ typedef struct
 #define FC_AT(type, field, offset)                                             \
   _Static_assert(offsetof (type, field) == (offset), #type "." #field)
 
-_Static_assert(sizeof (fc_ring_header_t) == 192, "fc_ring_header_t");
+_Static_assert(sizeof (fc_ring_header_t) == 200, "fc_ring_header_t");
 FC_AT (fc_ring_header_t, byte_order, 16);
 FC_AT (fc_ring_header_t, id, 32);
 FC_AT (fc_ring_header_t, frame_size, 48);
@@ -191,7 +192,8 @@ FC_AT (fc_ring_header_t, generation, 100);
 FC_AT (fc_ring_header_t, first_seq, 104);
 FC_AT (fc_ring_header_t, words_offset, 128);
 FC_AT (fc_ring_header_t, cells_offset, 168);
-FC_AT (fc_ring_header_t, format_size, 184);
+FC_AT (fc_ring_header_t, first_keys, 184);
+FC_AT (fc_ring_header_t, format_size, 192);
 _Static_assert(sizeof (fc_words_t) == 5 * FC_LINE, "fc_words_t");
 FC_AT (fc_words_t, wake, FC_LINE);
 FC_AT (fc_words_t, state, 2 * FC_LINE);
@@ -205,6 +207,7 @@ _Static_assert(sizeof (fc_cell_header_t) == 128, "fc_cell_header_t");
 FC_AT (fc_cell_header_t, flags, 16);
 FC_AT (fc_cell_header_t, key_seq, 32);
 FC_AT (fc_cell_header_t, capture_ns, 96);
+FC_AT (fc_cell_header_t, keys, 120);
 _Static_assert(sizeof (fc_table_header_t) == 40, "fc_table_header_t");
 _Static_assert(sizeof (fc_entry_t) == 2 * FC_LINE, "fc_entry_t");
 FC_AT (fc_entry_t, wake, 8);

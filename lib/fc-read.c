@@ -173,10 +173,29 @@ show (fc_consumer_t *c)
                          memory_order_relaxed);
 }
 
+/* Each frame tells how many key frames there were up to it: what that grew by
+ * since the last one is what was missed. A count that can not be right, from a
+ * damaged ring, counts for nothing. */
+static uint64_t
+missed_keys (fc_consumer_t *c, const fc_frame_t *frame)
+{
+  uint64_t before = frame->keys;
+  uint64_t missed = 0;
+
+  if ((frame->info.flags & FC_FRAME_KEY) != 0 && before > 0)
+    before--;
+  if (before > c->keys && before - c->keys <= c->unreported)
+    missed = before - c->keys;
+  c->keys = frame->keys;
+  return missed;
+}
+
 static int
 deliver (fc_consumer_t *c, fc_frame_t *frame)
 {
   frame->dropped = c->unreported;
+  frame->dropped_keys = missed_keys (c, frame);
+  c->dropped_keys += frame->dropped_keys;
   if (frame->epoch != c->epoch || frame->generation != c->generation)
     {
       if (c->epoch != 0)

@@ -234,7 +234,7 @@ switch_locked (fc_writer_t *writer, fc_generation_t *made, fc_generation_t *old)
   int r = 0;
 
   if (old != NULL)
-    fc_generation_begin_at (made, old->head);
+    fc_generation_go_on_from (made, old);
   if (old != NULL && old == writer->gen)
     fc_generation_copy_sticky (made, old);
   if (made->adopted)

@@ -32,6 +32,7 @@ struct fc_generation
 
   uint64_t head;
   uint64_t key_seq; /* newest key frame, or FC_SEQ_NONE */
+  uint64_t keys;    /* key frames so far, of this count of seq */
   uint32_t epoch;
   uint32_t sticky;
   uint32_t format_size; /* bytes; in the header once it is shown */
@@ -84,7 +85,8 @@ int fc_generation_publish (fc_generation_t *gen, const fc_dir_t *dir,
 int fc_generation_inherit (fc_generation_t **gen, const fc_ring_file_t *ring,
                            const fc_dir_t *dir, const char *slot);
 /* Let it count from SEQ; before it is published. */
-void fc_generation_begin_at (fc_generation_t *gen, uint64_t seq);
+void fc_generation_go_on_from (fc_generation_t *gen,
+                               const fc_generation_t *old);
 void fc_generation_copy_sticky (fc_generation_t *gen,
                                 const fc_generation_t *from);
 void fc_generation_write_sticky (fc_generation_t *gen, const void *data,

@@ -174,23 +174,25 @@ typedef struct
 typedef struct
 {
   uint32_t struct_size;
-  uint32_t epoch;      /* which life of a writer on this ring wrote it */
-  void *data;          /* consumers: read only memory, writing is SIGSEGV */
-  size_t size;         /* bytes of the frame */
-  size_t capacity;     /* bytes that data can take (writer, or caller's) */
-  uint64_t seq;        /* number of the frame in its slot */
-  uint64_t key_seq;    /* newest FC_FRAME_KEY frame up to this one, or
-                          FC_SEQ_NONE */
-  uint64_t dropped;    /* frames lost just before this one */
-  uint32_t generation; /* which life of the slot's files it came from */
-  uint32_t sticky;     /* serial of the sticky block at its commit, 0: none */
+  uint32_t epoch;        /* which life of a writer on this ring wrote it */
+  void *data;            /* consumers: read only memory, writing is SIGSEGV */
+  size_t size;           /* bytes of the frame */
+  size_t capacity;       /* bytes that data can take (writer, or caller's) */
+  uint64_t seq;          /* number of the frame in its slot */
+  uint64_t key_seq;      /* newest FC_FRAME_KEY frame up to this one, or
+                            FC_SEQ_NONE */
+  uint64_t keys;         /* FC_FRAME_KEY frames of the slot, up to this one */
+  uint64_t dropped;      /* frames lost just before this one */
+  uint64_t dropped_keys; /* and those of them that were FC_FRAME_KEY */
+  uint32_t generation;   /* which life of the slot's files it came from */
+  uint32_t sticky;       /* serial of the sticky block at its commit, 0: none */
   fc_info_t info;
   void *hold[2]; /* libfc's own */
 } fc_frame_t;
 
 #define FC_FRAME_INIT                                                          \
   {                                                                            \
-    (uint32_t) sizeof (fc_frame_t), 0, NULL, 0, 0, 0, 0, 0, 0, 0,              \
+    (uint32_t) sizeof (fc_frame_t), 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0,        \
         FC_INFO_INIT,                                                          \
     {                                                                          \
       NULL, NULL                                                               \
@@ -377,15 +379,28 @@ typedef enum
   FC_START_OLDEST = 2, /* the oldest in the history */
   FC_START_KEY = 3,    /* the newest key frame, or else the next frame */
   FC_START_SEQ = 4,    /* frame number `value`, or the oldest after it */
-  FC_START_TIME = 5    /* first frame captured at or after `value`, ns
+  FC_START_TIME = 5,   /* first frame captured at or after `value`, ns
                           monotonic */
+  FC_START_MARGIN = 6, /* 3/4 of the depth back, not to be lapped at once, or
+                          the oldest there is */
+  FC_START_AGO = 7     /* as FC_START_TIME, `value` ns before the moment in
+                          which the position is looked for */
 } fc_start_t;
 
+/* With key, and where the slot has FC_FRAME_KEY frames, reading begins at one
+ * of them, so that all that was asked for can be decoded: at the newest that is
+ * not after the frame that start names, or the next one after it; OLDEST and
+ * MARGIN take the next one first, and then one before. Where the history has
+ * none, at the next frame to be committed. TIME and AGO then take the newest
+ * key frame also where no frame was captured as late as that. LIVE, LATEST
+ * and KEY do not look at it. */
 typedef struct
 {
   fc_start_t start;
   uint32_t back;  /* FC_START_OLDEST: at most this many frames back; 0: all */
-  uint64_t value; /* FC_START_SEQ, FC_START_TIME */
+  uint64_t value; /* FC_START_SEQ, FC_START_TIME, FC_START_AGO */
+  uint32_t key;   /* 1: at a frame that decoding can start at */
+  uint32_t reserved; /* 0 */
 } fc_position_t;
 
 /* Where a lap resumes; what is skipped is counted either way. */
@@ -394,7 +409,8 @@ typedef enum
   FC_ON_LAP_OLDEST = 0, /* the oldest frame still there */
   FC_ON_LAP_MARGIN = 1, /* 3/4 of the depth back, not to be lapped at once */
   FC_ON_LAP_LATEST = 2, /* the newest */
-  FC_ON_LAP_KEY = 3     /* the next key frame in the history, or the newest */
+  FC_ON_LAP_KEY = 3     /* the newest key frame, where that is not further
+                           back than the margin, or else the newest frame */
 } fc_on_lap_t;
 
 typedef struct
@@ -423,8 +439,8 @@ typedef struct
 #define FC_CONSUMER_OPTIONS_INIT                                               \
   {                                                                            \
     (uint32_t) sizeof (fc_consumer_options_t), 0, NULL, 0,                     \
-        { FC_START_LIVE, 0, 0 }, FC_ON_LAP_OLDEST, 0, NULL, 0, 0, 0, -1, -1,   \
-        NULL, NULL                                                             \
+        { FC_START_LIVE, 0, 0, 0, 0 }, FC_ON_LAP_OLDEST, 0, NULL, 0, 0, 0, -1, \
+        -1, NULL, NULL                                                         \
   }
 
 typedef struct
@@ -448,12 +464,14 @@ typedef struct
   uint64_t total_dropped;
   uint64_t observed_latency_ns; /* commit_ns - capture_ns of the newest 16
                                    frames, the largest; 0 if none */
+  uint64_t dropped_keys; /* of dropped, FC_FRAME_KEY frames; known when the
+                            frame after them is delivered */
 } fc_consumer_stats_t;
 
 #define FC_CONSUMER_STATS_INIT                                                 \
   {                                                                            \
     (uint32_t) sizeof (fc_consumer_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-        0, 0, 0, 0, 0                                                          \
+        0, 0, 0, 0, 0, 0                                                       \
   }
 
 /* Attach to SLOT. Falls back to observing where the consumer table may not

@@ -91,6 +91,14 @@ lapped_resumes_at_a_key_frame (void)
 {
   check_resume (FC_ON_LAP_KEY, 20, 7, 14);
   check_resume (FC_ON_LAP_KEY, 9, 7, 7);
+  check_resume (FC_ON_LAP_KEY, 20, 3, 18);
+}
+
+/* Its key frame would be lapped at once. */
+static void
+lapped_does_not_resume_at_the_edge (void)
+{
+  check_resume (FC_ON_LAP_KEY, 20, 13, 19);
 }
 
 static void
@@ -211,6 +219,131 @@ static void
 counts_are_exact_near_63_bits (void)
 {
   counts_are_exact (firsts[3]);
+}
+
+/* Every fifth frame is a key frame. Whatever the schedule, those delivered and
+ * those dropped are all that there were. */
+static void
+check_keys (fc_writer_t *writer, fc_consumer_t *consumer, unsigned rounds)
+{
+  uint64_t first = consumer_stats (consumer).cursor, next = first, keys = 0;
+  uint64_t random = 7;
+  fc_frame_t frame;
+
+  while (rounds--)
+    {
+      unsigned reads = (unsigned) (chance (&random) % 8);
+
+      write_keyed (writer, 1 + (unsigned) (chance (&random) % 17), 5);
+      while (reads-- && next < writer_stats (writer).head)
+        {
+          frame = take (consumer, &next);
+          CHECK_EQ (frame.keys, frame.seq / 5 + 1);
+          keys += (frame.info.flags & FC_FRAME_KEY) != 0;
+          keys += frame.dropped_keys;
+          CHECK_EQ (keys, frame.seq / 5 - (first + 4) / 5 + 1);
+        }
+    }
+  CHECK (consumer_stats (consumer).dropped_keys > 0);
+}
+
+static void
+dropped_key_frames_are_counted (void)
+{
+  for (unsigned before = 0; before < 12; before++)
+    {
+      fc_writer_options_t options = small_ring ();
+      fc_writer_t *writer = writer_new ("cam0", &options);
+      fc_consumer_t *consumer;
+
+      write_keyed (writer, before, 5);
+      consumer = consumer_new ("cam0", FC_START_LIVE);
+      check_keys (writer, consumer, 40);
+      fc_consumer_close (consumer);
+      fc_writer_close (writer);
+    }
+}
+
+static void
+dropped_key_frames_are_counted_across_generations (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  fc_consumer_t *consumer = consumer_new ("cam0", FC_START_LIVE), *late;
+  fc_frame_t frame;
+  uint64_t next = 0;
+
+  write_keyed (writer, 21, 5);
+  options.frame_size *= 2;
+  CHECK_RET (fc_writer_renew (writer, &options), 1);
+  late = consumer_new ("cam0", FC_START_LIVE);
+  write_keyed (writer, 21, 5);
+  CHECK_RET (drain (consumer, &next), FC_REPLACED);
+  CHECK_EQ (next, 21);
+  CHECK_EQ (consumer_stats (consumer).dropped_keys, 4);
+  CHECK_OK (fc_consumer_attach (consumer, 0));
+  frame = take (consumer, &next);
+  CHECK_EQ (frame.keys, frame.seq / 5 + 1);
+  CHECK_EQ (frame.dropped_keys, frame.seq / 5 - 4);
+  next = 21;
+  CHECK_EQ (take (late, &next).dropped_keys, frame.seq / 5 - 4);
+  fc_consumer_close (late);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
+/* The next writer goes on in the count, in the same ring or in another. */
+static void
+dropped_key_frames_are_counted_after_a_takeover (void)
+{
+  for (unsigned grown = 0; grown < 2; grown++)
+    {
+      fc_writer_options_t options = small_ring ();
+      fc_writer_t *writer;
+      fc_consumer_t *consumer;
+      fc_frame_t frame;
+      uint64_t next = 0;
+
+      CHECK_OK (fc_slot_reserve ("cam0", &options));
+      writer = writer_new ("cam0", &options);
+      consumer = consumer_new ("cam0", FC_START_LIVE);
+      write_keyed (writer, 21, 5);
+      fc_writer_close (writer);
+      options.format = grown ? "another" : options.format;
+      options.format_size = grown ? 7 : options.format_size;
+      writer = writer_new ("cam0", &options);
+      write_keyed (writer, 20, 5);
+      if (grown)
+        {
+          CHECK_RET (drain (consumer, &next), FC_REPLACED);
+          CHECK_OK (fc_consumer_attach (consumer, 0));
+        }
+      frame = take (consumer, &next);
+      CHECK_EQ (frame.keys, frame.seq / 5 + 1);
+      /* of the old ring's history, which was read to its end, frame 20 */
+      CHECK_EQ (consumer_stats (consumer).dropped_keys + grown
+                    + (frame.info.flags & FC_FRAME_KEY),
+                frame.keys);
+      fc_consumer_close (consumer);
+      fc_writer_close (writer);
+      CHECK_OK (fc_slot_remove (test_dir, "cam0", 0));
+    }
+}
+
+static void
+dropped_key_frames_are_counted_by_observers (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_consumer_options_t observe = from (FC_START_LIVE);
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  fc_consumer_t *consumer;
+
+  observe.observe = 1;
+  write_keyed (writer, 3, 5);
+  consumer = consumer_with ("cam0", &observe);
+  check_keys (writer, consumer, 40);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
 }
 
 typedef struct
@@ -336,6 +469,11 @@ static const test_t tests[] = {
   TEST (lapped_resumes_at_the_latest),
   TEST (lapped_resumes_at_a_key_frame),
   TEST (lapped_resumes_at_the_newest_where_no_key_is),
+  TEST (lapped_does_not_resume_at_the_edge),
+  TEST (dropped_key_frames_are_counted),
+  TEST (dropped_key_frames_are_counted_across_generations),
+  TEST (dropped_key_frames_are_counted_after_a_takeover),
+  TEST (dropped_key_frames_are_counted_by_observers),
   TEST (depth_behind_is_not_lapped),
   TEST (counts_are_exact_from_zero),
   TEST (counts_are_exact_across_32_bits),

@@ -139,13 +139,139 @@ time_is_the_first_frame_captured_then_or_later (void)
 }
 
 static void
+margin_is_three_quarters_back_or_the_oldest (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = ten_frames ();
+
+  check_position ((fc_position_t){ .start = FC_START_MARGIN }, 5);
+  fc_writer_close (writer);
+
+  options.ring_depth = 40;
+  writer = writer_new ("cam0", &options);
+  put (writer, 10);
+  check_position ((fc_position_t){ .start = FC_START_MARGIN }, 0);
+  fc_writer_close (writer);
+}
+
+/* Ten frames, one a minute; the second and the eighth are key frames. */
+static void
+ago_counts_back_from_now (void)
+{
+  const uint64_t minute = 60000000000;
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+  struct timespec now;
+  uint64_t base;
+
+  options.ring_depth = 12;
+  writer = writer_new ("cam0", &options);
+  CHECK_OK (clock_gettime (CLOCK_MONOTONIC, &now));
+  base = (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
+  for (uint64_t i = 0; i < 10; i++)
+    {
+      fc_info_t info = FC_INFO_INIT;
+      char data[8];
+
+      fill (data, sizeof data, i);
+      /* before the machine began is long ago too */
+      info.capture_ns = base - (9 - i) * minute;
+      info.flags = i == 1 || i == 7 ? FC_FRAME_KEY : FC_FRAME_DELTA;
+      if (info.capture_ns > base)
+        info.capture_ns = 0;
+      CHECK_OK (fc_writer_write (writer, data, sizeof data, &info, NULL));
+    }
+  check_position ((fc_position_t){ .start = FC_START_AGO, .value = minute / 2 },
+                  9);
+  check_position (
+      (fc_position_t){ .start = FC_START_AGO, .value = minute / 2, .key = 1 },
+      7);
+  check_position ((fc_position_t){ .start = FC_START_AGO, .value = UINT64_MAX },
+                  0);
+  check_position (
+      (fc_position_t){ .start = FC_START_AGO, .value = UINT64_MAX, .key = 1 },
+      1);
+  check_position ((fc_position_t){ .start = FC_START_AGO, .key = 1 }, 7);
+  fc_writer_close (writer);
+}
+
+/* 4 to 9 are in the history, of which 4 and 7 are key frames. */
+static void
+key_rounds_back_to_a_key_frame (void)
+{
+  fc_writer_t *writer = ten_frames ();
+
+  check_position ((fc_position_t){ FC_START_TIME, 0, 1090, 1, 0 }, 7);
+  check_position ((fc_position_t){ FC_START_TIME, 0, 1070, 1, 0 }, 7);
+  check_position ((fc_position_t){ FC_START_TIME, 0, 1069, 1, 0 }, 7);
+  check_position ((fc_position_t){ FC_START_TIME, 0, 1060, 1, 0 }, 4);
+  check_position ((fc_position_t){ FC_START_TIME, 0, 0, 1, 0 }, 4);
+  check_position ((fc_position_t){ FC_START_TIME, 0, 5000, 1, 0 }, 7);
+  check_position ((fc_position_t){ FC_START_SEQ, 0, 6, 1, 0 }, 4);
+  check_position ((fc_position_t){ FC_START_SEQ, 0, 9, 1, 0 }, 7);
+  check_position ((fc_position_t){ FC_START_SEQ, 0, 10, 1, 0 }, 7);
+  check_position ((fc_position_t){ FC_START_LIVE, 0, 0, 1, 0 }, 10);
+  check_position ((fc_position_t){ FC_START_LATEST, 0, 0, 1, 0 }, 9);
+  fc_writer_close (writer);
+}
+
+static void
+key_of_the_oldest_is_the_next_or_else_one_before (void)
+{
+  fc_writer_t *writer = ten_frames ();
+
+  check_position ((fc_position_t){ FC_START_OLDEST, 0, 0, 1, 0 }, 4);
+  check_position ((fc_position_t){ FC_START_OLDEST, 5, 0, 1, 0 }, 7);
+  check_position ((fc_position_t){ FC_START_OLDEST, 2, 0, 1, 0 }, 7);
+  check_position ((fc_position_t){ FC_START_MARGIN, 0, 0, 1, 0 }, 7);
+  fc_writer_close (writer);
+}
+
+/* Where the key frame before is forgotten it is the next one; where there is
+ * none, the next frame; where frames are not marked, what was asked for. */
+static void
+key_falls_forward (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+
+  options.ring_depth = 6;
+  for (int keys = 0; keys < 3; keys++)
+    {
+      static const uint64_t expected[] = { 5, 10, 8 };
+
+      writer = writer_new ("cam0", &options);
+      for (unsigned i = 0; i < 10; i++)
+        {
+          fc_info_t info = FC_INFO_INIT;
+          char data[8];
+
+          fill (data, sizeof data, i);
+          info.capture_ns = 1000 + 10 * i;
+          if (keys > 0)
+            info.flags = i == 2 || (keys == 2 && i == 8) ? FC_FRAME_KEY
+                                                         : FC_FRAME_DELTA;
+          CHECK_OK (fc_writer_write (writer, data, sizeof data, &info, NULL));
+        }
+      check_position ((fc_position_t){ FC_START_TIME, 0, 1050, 1, 0 },
+                      expected[keys]);
+      check_position ((fc_position_t){ FC_START_SEQ, 0, 5, 1, 0 },
+                      expected[keys]);
+      check_position ((fc_position_t){ FC_START_OLDEST, 5, 0, 1, 0 },
+                      expected[keys]);
+      fc_writer_close (writer);
+    }
+}
+
+static void
 empty_history_begins_at_the_next_frame (void)
 {
   static const fc_start_t starts[]
-      = { FC_START_LIVE, FC_START_LATEST, FC_START_OLDEST, FC_START_KEY };
+      = { FC_START_LIVE, FC_START_LATEST, FC_START_OLDEST, FC_START_KEY,
+          FC_START_MARGIN };
   fc_writer_options_t options = small_ring ();
 
-  for (unsigned i = 0; i < 4; i++)
+  for (unsigned i = 0; i < 5; i++)
     {
       fc_writer_t *writer = writer_new ("cam0", &options);
       fc_consumer_t *consumer = consumer_new ("cam0", starts[i]);
@@ -199,7 +325,9 @@ seek_to_nowhere_moves_nothing (void)
   static const fc_position_t nowhere[]
       = { { .start = FC_START_SEQ, .value = 1000 },
           { .start = FC_START_SEQ, .value = UINT64_MAX - 1 },
+          { .start = FC_START_SEQ, .value = 11, .key = 1 },
           { .start = FC_START_TIME, .value = 1091 },
+          { .start = FC_START_AGO, .value = 0 },
           { .start = FC_START_TIME, .value = UINT64_MAX - 1 } };
   fc_writer_t *writer = ten_frames ();
   fc_consumer_t *consumer = consumer_new ("cam0", FC_START_OLDEST);
@@ -230,6 +358,10 @@ unknown_start_is_refused (void)
 
   CHECK_RET (fc_consumer_seek (consumer, &odd), -EINVAL);
   CHECK_RET (fc_consumer_open (&none, "cam0", &options), -EINVAL);
+  options = from (FC_START_TIME);
+  options.position.key = 2;
+  CHECK_RET (fc_consumer_open (&none, "cam0", &options), -EINVAL);
+  CHECK_RET (fc_consumer_seek (consumer, &options.position), -EINVAL);
   options = from (FC_START_LIVE);
   options.on_lap = (fc_on_lap_t) 9;
   CHECK_RET (fc_consumer_open (&none, "cam0", &options), -EINVAL);
@@ -309,6 +441,11 @@ static const test_t tests[] = {
   TEST (key_is_the_newest_key_frame),
   TEST (seq_is_that_frame_or_the_oldest_after_it),
   TEST (time_is_the_first_frame_captured_then_or_later),
+  TEST (margin_is_three_quarters_back_or_the_oldest),
+  TEST (ago_counts_back_from_now),
+  TEST (key_rounds_back_to_a_key_frame),
+  TEST (key_of_the_oldest_is_the_next_or_else_one_before),
+  TEST (key_falls_forward),
   TEST (empty_history_begins_at_the_next_frame),
   TEST (no_key_frame_is_the_next_frame),
   TEST (forgotten_key_frame_is_not_begun_at),
