@@ -9,6 +9,7 @@
 #include "gstfccommon.h"
 #include "gstfcsink.h"
 #include "gstfcsinkcopy.h"
+#include "gstfcsinkkey.h"
 #include "gstfcslot.h"
 #include "gstfcsticky.h"
 
@@ -37,6 +38,7 @@ struct _GstFcSink
   /* the streaming thread's, but for the slot, which has its own locks */
   GstFcSlot *ring;
   GstFcCopy copy;
+  GstFcSinkKey key;
   GstFcSticky sticky;
   gboolean sticky_changed;
   gboolean upstream_live;

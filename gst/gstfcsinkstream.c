@@ -99,6 +99,8 @@ gst_fc_sink_describe (GstFcSink *self, GstBuffer *buffer, fc_info_t *info)
   info->offset_end = GST_BUFFER_OFFSET_END (buffer);
   gst_fc_info_set_flags (info, buffer);
   gst_fc_sink_set_times (self, info);
+  gst_fc_sink_key_frame (&self->key, gst_fc_slot_get_writer (self->ring),
+                         GST_BASE_SINK_PAD (self), buffer, info);
 }
 
 /* BUFFER was filled in a cell of the ring. FALSE where it has to be copied
