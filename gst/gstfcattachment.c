@@ -125,6 +125,7 @@ gst_fc_attachment_unpark (GstFcAttachment *self, const gchar *slot,
   gboolean fits = g_strcmp0 (slot, self->slot) == 0
                   && g_strcmp0 (options->dir, self->dir) == 0
                   && options->position.start == self->position.start
+                  && options->position.value == self->position.value
                   && options->on_lap == self->on_lap;
 
   g_mutex_lock (&self->lock);

@@ -21,14 +21,17 @@ typedef enum
 {
   GST_FC_START_LIVE,
   GST_FC_START_LATEST,
-  GST_FC_START_OLDEST
+  GST_FC_START_OLDEST,
+  GST_FC_START_KEY,
+  GST_FC_START_TIME /* start-time is set; no value of the property */
 } GstFcStart;
 
 typedef enum
 {
   GST_FC_LAP_AUTO,
   GST_FC_LAP_OLDEST,
-  GST_FC_LAP_LATEST
+  GST_FC_LAP_LATEST,
+  GST_FC_LAP_KEY
 } GstFcLap;
 
 typedef enum
@@ -63,20 +66,24 @@ typedef struct
   gchar *slot;
   gchar *directory;
   GstFcStart start;
+  gint64 start_time; /* ns, below 0: how long ago to begin */
   GstFcLap on_lap;
   GstFcEos on_eos;
   GstFcWriterLost on_writer_lost;
   gint64 wait_for_slot;
   GstFcTimestamps timestamps;
   GstFcMemoryMode memory;
+  gboolean request_key_frame;
 } GstFcSrcSettings;
 
 typedef struct
 {
   guint64 delivered; /* frames, gaps too */
   guint64 dropped;
+  guint64 dropped_keys; /* of them, those that decoding could start at */
   guint64 laps;
-  guint64 skipped; /* taken and not passed on: too old, or flushed */
+  guint64 skipped; /* taken and not passed on: too old, not decodable without
+                      what was lost, or flushed */
   guint64 leased;
   guint64 copied;
   guint64 reconnects;
@@ -105,6 +112,7 @@ struct _GstFcSrc
   GThread *streaming_thread; /* to compare with */
   gboolean paused;
   gboolean pausing;    /* the base class is about it */
+  gboolean key_wanted; /* downstream asked for a key frame */
   gboolean played;     /* was PLAYING since start */
   guint64 skip_before; /* frames captured before this are too old, or 0 */
   GstFcAttachment *attachment;
@@ -118,6 +126,11 @@ struct _GstFcSrc
   gboolean after_eos; /* waiting for the writer after an ended one */
   gboolean need_format;
   gboolean discont;
+  gboolean need_key;     /* what is not decodable by itself is of no use */
+  gboolean key_asked;    /* the writer, since then */
+  gboolean first;        /* no frame of the attached ring was taken yet */
+  gboolean headers_due;  /* those in the caps, before the next buffer */
+  GQueue pending;        /* buffers that go before the next frame */
   gboolean lost;         /* the writer, and that was told */
   GstFlowReturn failure; /* of the last negotiation */
   guint64 wait_until;    /* for a slot, ns monotonic; 0: not waiting */
@@ -160,6 +173,8 @@ enum
   GST_FC_SRC_PROP_WAIT_FOR_SLOT,
   GST_FC_SRC_PROP_TIMESTAMPS,
   GST_FC_SRC_PROP_MEMORY,
+  GST_FC_SRC_PROP_START_TIME,
+  GST_FC_SRC_PROP_REQUEST_KEY_FRAME,
   GST_FC_SRC_PROP_STATS
 };
 
@@ -187,6 +202,33 @@ void gst_fc_src_follow_sticky (GstFcSrc *self, guint32 serial);
 
 /* Wait out PAUSED. FALSE where it is flushing. */
 gboolean gst_fc_src_may_run (GstFcSrc *self);
+
+/* gstfcsrcstart.c */
+
+/* Look at start and start-time. FALSE, with an error, where they make no
+ * sense. */
+gboolean gst_fc_src_check_start (GstFcSrc *self);
+
+/* Where reading begins, and where it goes on after a lap. */
+void gst_fc_src_get_position (GstFcSrc *self, fc_position_t *position);
+fc_on_lap_t gst_fc_src_get_on_lap (GstFcSrc *self);
+
+/* Just attached, and reading begins anew. */
+void gst_fc_src_go_to_start (GstFcSrc *self);
+
+/* Whether FRAME is of no use without frames that were not passed on. Asks the
+ * writer for a key frame where that helps. */
+gboolean gst_fc_src_is_undecodable (GstFcSrc *self, const fc_frame_t *frame);
+
+/* Downstream wants a key frame. Any thread. */
+void gst_fc_src_want_key (GstFcSrc *self);
+gboolean gst_fc_src_is_key_wanted (GstFcSrc *self);
+/* Tell the writer, where it does. */
+void gst_fc_src_pass_on_request (GstFcSrc *self);
+
+/* Takes BUFFER. Returns what goes first: BUFFER, or a header out of the caps;
+ * the rest is in self->pending then. */
+GstBuffer *gst_fc_src_put_headers_first (GstFcSrc *self, GstBuffer *buffer);
 
 /* gstfcsrctime.c */
 

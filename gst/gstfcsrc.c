@@ -156,8 +156,8 @@ gst_fc_src_begin (GstFcSrc *self)
   gst_fc_sticky_clear (&self->sticky);
   for (i = 0; i < G_N_ELEMENTS (self->tags_sent); i++)
     gst_clear_tag_list (&self->tags_sent[i]);
-  self->attached = self->after_eos = self->lost = FALSE;
-  self->begin = self->discont = TRUE;
+  self->attached = self->after_eos = self->lost = self->key_asked = FALSE;
+  self->begin = self->discont = self->need_key = self->headers_due = TRUE;
   self->generation = self->epoch = 0;
   self->wait_until = 0;
   self->has_segment = FALSE;
@@ -174,16 +174,6 @@ gst_fc_src_begin (GstFcSrc *self)
   GST_OBJECT_UNLOCK (self);
 }
 
-static fc_on_lap_t
-gst_fc_src_get_on_lap (GstFcSrc *self)
-{
-  if (self->use.on_lap == GST_FC_LAP_OLDEST
-      || (self->use.on_lap == GST_FC_LAP_AUTO
-          && self->use.start == GST_FC_START_OLDEST))
-    return FC_ON_LAP_MARGIN;
-  return FC_ON_LAP_LATEST;
-}
-
 /* The consumer of the last time where leases of it are still out, so that an
  * application that keeps buffers does not take up one place after another. */
 static int
@@ -196,10 +186,7 @@ gst_fc_src_open (GstFcSrc *self)
 
   options.dir = self->use.directory;
   options.on_lap = gst_fc_src_get_on_lap (self);
-  if (self->use.start == GST_FC_START_LATEST)
-    options.position.start = FC_START_LATEST;
-  else if (self->use.start == GST_FC_START_OLDEST)
-    options.position.start = FC_START_OLDEST;
+  gst_fc_src_get_position (self, &options.position);
   options.detached = 1;
   options.log = gst_fc_log;
   options.log_data = gst_fc_src_debug;
@@ -236,6 +223,8 @@ gst_fc_src_start (GstBaseSrc *src)
                          (NULL));
       return FALSE;
     }
+  if (!gst_fc_src_check_start (self))
+    return FALSE;
   r = gst_fc_src_open (self);
   if (r < 0)
     {
@@ -244,7 +233,7 @@ gst_fc_src_start (GstBaseSrc *src)
       return FALSE;
     }
   g_mutex_lock (&self->wait_lock);
-  self->flushing = self->stopping = self->played = FALSE;
+  self->flushing = self->stopping = self->played = self->key_wanted = FALSE;
   self->streaming_thread = NULL;
   self->paused = TRUE;
   self->skip_before = 0;
@@ -260,6 +249,7 @@ gst_fc_src_stop (GstBaseSrc *src)
   GstFcSrc *self = GST_FC_SRC (src);
 
   gst_fc_src_settle (self);
+  g_queue_clear_full (&self->pending, (GDestroyNotify) gst_buffer_unref);
   self->consumer = NULL;
   self->attached = FALSE;
   if (self->attachment != NULL)
@@ -340,6 +330,15 @@ gst_fc_src_query (GstBaseSrc *src, GstQuery *query)
     }
 }
 
+static gboolean
+gst_fc_src_event (GstBaseSrc *src, GstEvent *event)
+{
+  if (!gst_video_event_is_force_key_unit (event))
+    return GST_BASE_SRC_CLASS (parent_class)->event (src, event);
+  gst_fc_src_want_key (GST_FC_SRC (src));
+  return TRUE;
+}
+
 /* Properties ----------------------------------------------------------- */
 
 static void
@@ -381,6 +380,12 @@ gst_fc_src_set_property (GObject *object, guint id, const GValue *value,
     case GST_FC_SRC_PROP_MEMORY:
       settings->memory = (GstFcMemoryMode) g_value_get_enum (value);
       break;
+    case GST_FC_SRC_PROP_START_TIME:
+      settings->start_time = g_value_get_int64 (value);
+      break;
+    case GST_FC_SRC_PROP_REQUEST_KEY_FRAME:
+      settings->request_key_frame = g_value_get_boolean (value);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
       break;
@@ -396,7 +401,8 @@ gst_fc_src_make_stats (const GstFcSrcCounts *counts)
 
   return gst_structure_new (
       "application/x-framecache-src-stats", "delivered", G_TYPE_UINT64,
-      counts->delivered, "dropped", G_TYPE_UINT64, counts->dropped, "laps",
+      counts->delivered, "dropped", G_TYPE_UINT64, counts->dropped,
+      "dropped-key-frames", G_TYPE_UINT64, counts->dropped_keys, "laps",
       G_TYPE_UINT64, counts->laps, "skipped", G_TYPE_UINT64, counts->skipped,
       "lag", G_TYPE_UINT64, counts->lag, "leased", G_TYPE_UINT64,
       counts->leased, "copied", G_TYPE_UINT64, counts->copied, "reconnects",
@@ -445,6 +451,12 @@ gst_fc_src_get_property (GObject *object, guint id, GValue *value,
       break;
     case GST_FC_SRC_PROP_MEMORY:
       g_value_set_enum (value, settings->memory);
+      break;
+    case GST_FC_SRC_PROP_START_TIME:
+      g_value_set_int64 (value, settings->start_time);
+      break;
+    case GST_FC_SRC_PROP_REQUEST_KEY_FRAME:
+      g_value_set_boolean (value, settings->request_key_frame);
       break;
     case GST_FC_SRC_PROP_STATS:
       g_value_take_boxed (value, gst_fc_src_make_stats (&self->counts));
@@ -503,6 +515,7 @@ gst_fc_src_class_init (GstFcSrcClass *klass)
   src_class->get_caps = gst_fc_src_get_caps;
   src_class->decide_allocation = gst_fc_src_decide_allocation;
   src_class->query = gst_fc_src_query;
+  src_class->event = gst_fc_src_event;
   GST_PUSH_SRC_CLASS (klass)->create = gst_fc_src_create;
 }
 
@@ -512,6 +525,8 @@ gst_fc_src_init (GstFcSrc *self)
   GstBaseSrc *src = GST_BASE_SRC (self);
 
   self->settings.wait_for_slot = -1;
+  self->settings.request_key_frame = TRUE;
+  g_queue_init (&self->pending);
   self->latency_max = GST_CLOCK_TIME_NONE;
   g_mutex_init (&self->wait_lock);
   g_cond_init (&self->wait_cond);

@@ -9,13 +9,24 @@ static const GEnumValue start_values[] = {
   { GST_FC_START_LATEST, "At once, the newest there is", "latest" },
   { GST_FC_START_OLDEST, "The history, from at most 3/4 of the depth back",
     "oldest" },
+  { GST_FC_START_KEY,
+    "At once, the newest frame that decoding can start at; that is the newest"
+    " there is where each can be decoded by itself",
+    "key-frame" },
   { 0, NULL, NULL },
 };
 
 static const GEnumValue on_lap_values[] = {
-  { GST_FC_LAP_AUTO, "oldest for start=oldest, else latest", "auto" },
+  { GST_FC_LAP_AUTO,
+    "oldest for start=oldest and where start-time is set; else latest, or"
+    " key-frame where the format has delta units",
+    "auto" },
   { GST_FC_LAP_OLDEST, "3/4 of the depth back", "oldest" },
   { GST_FC_LAP_LATEST, "The newest frame", "latest" },
+  { GST_FC_LAP_KEY,
+    "The newest frame that decoding can start at, at most 3/4 of the depth"
+    " back; else as latest",
+    "key-frame" },
   { 0, NULL, NULL },
 };
 
@@ -68,11 +79,14 @@ static void
 install_enums (GObjectClass *klass)
 {
   install_enum (klass, GST_FC_SRC_PROP_START, "GstFcStart", start_values,
-                "start", "Start", "Where to begin to read",
+                "start", "Start",
+                "Where to begin to read; delta units before a key frame are"
+                " skipped",
                 GST_PARAM_MUTABLE_READY);
   install_enum (klass, GST_FC_SRC_PROP_ON_LAP, "GstFcOnLap", on_lap_values,
                 "on-lap", "On lap",
-                "Where to go on after having been too slow for the ring",
+                "Where to go on after having been too slow for the ring; delta"
+                " units before a key frame are skipped",
                 GST_PARAM_MUTABLE_READY);
   install_enum (klass, GST_FC_SRC_PROP_ON_EOS, "GstFcOnEos", on_eos_values,
                 "on-eos", "On end of stream",
@@ -111,6 +125,23 @@ gst_fc_src_install_properties (GObjectClass *klass)
                            NULL, flags));
   install_enums (klass);
   g_object_class_install_property (
+      klass, GST_FC_SRC_PROP_START_TIME,
+      g_param_spec_int64 ("start-time", "Start time",
+                          "How long ago to begin, nanoseconds below 0 (rounded"
+                          " back to a frame that decoding can start at, and at"
+                          " most the whole history; goes before start; 0 = use"
+                          " start)",
+                          G_MININT64, G_MAXINT64, 0, flags));
+  g_object_class_install_property (
+      klass, GST_FC_SRC_PROP_REQUEST_KEY_FRAME,
+      g_param_spec_boolean (
+          "request-key-frame", "Request key frame",
+          "Ask the writer for a key frame where reading begins or goes on"
+          " without one; what downstream asks for is passed on either way",
+          TRUE,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
+              | GST_PARAM_MUTABLE_PLAYING));
+  g_object_class_install_property (
       klass, GST_FC_SRC_PROP_WAIT_FOR_SLOT,
       g_param_spec_int64 ("wait-for-slot", "Wait for slot",
                           "How long to wait for a slot that is not there, or"
@@ -119,8 +150,9 @@ gst_fc_src_install_properties (GObjectClass *klass)
   g_object_class_install_property (
       klass, GST_FC_SRC_PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
-                          "Frames delivered, dropped, skipped, leased and"
-                          " copied, lag (frames), and latency from the"
+                          "Frames delivered, dropped (and key frames among"
+                          " them), skipped, leased and copied, lag (frames),"
+                          " and latency from the"
                           " writer's commit to here (nanoseconds)",
                           GST_TYPE_STRUCTURE,
                           G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));

@@ -49,29 +49,6 @@ gst_fc_src_no_slot (GstFcSrc *self)
   return GST_FLOW_ERROR;
 }
 
-/* Where reading begins anew: not at the very edge of the history, which would
- * be lapped at once. A consumer that was not attached before is already where
- * the others begin. */
-static void
-gst_fc_src_go_to_start (GstFcSrc *self)
-{
-  fc_position_t position = { FC_START_LIVE, 0, 0, 0, 0 };
-  int r;
-
-  if (self->use.start != GST_FC_START_OLDEST && !self->reused)
-    return;
-  if (self->use.start == GST_FC_START_LATEST)
-    position.start = FC_START_LATEST;
-  if (self->use.start == GST_FC_START_OLDEST)
-    {
-      position.start = FC_START_OLDEST;
-      position.back = MAX (self->ring_depth - self->ring_depth / 4, 1);
-    }
-  r = fc_consumer_seek (self->consumer, &position);
-  if (r < 0)
-    GST_DEBUG_OBJECT (self, "%s", fc_error_detail ());
-}
-
 /* Caps ----------------------------------------------------------------- */
 
 static GstCaps *
@@ -133,6 +110,7 @@ gst_fc_src_negotiate (GstFcSrc *self)
   self->need_format = FALSE;
   GST_OBJECT_LOCK (self);
   same = self->caps != NULL && gst_caps_is_strictly_equal (self->caps, caps);
+  self->headers_due |= !same;
   gst_caps_replace (&self->caps, caps);
   GST_OBJECT_UNLOCK (self);
   gst_caps_unref (caps);
@@ -249,6 +227,7 @@ gst_fc_src_attached (GstFcSrc *self, int r)
   self->declared = stats.latency_ns;
   if (begin)
     gst_fc_src_go_to_start (self);
+  self->need_key |= self->after_eos;
   GST_INFO_OBJECT (
       self, "attached to slot %s, generation %u%s%s, at %s", self->use.slot,
       stats.generation, stats.observing ? ", observing" : "",
@@ -269,7 +248,8 @@ gst_fc_src_attached (GstFcSrc *self, int r)
   self->attached = TRUE;
   self->begin = self->reused = self->after_eos = FALSE;
   self->wait_until = 0;
-  self->need_format = self->discont = TRUE;
+  self->need_format = self->discont = self->first = TRUE;
+  self->key_asked = FALSE; /* if that was asked of another ring */
   self->sticky_serial = 0;
   gst_fc_src_read_sticky (self);
   ret = gst_fc_src_negotiate (self);

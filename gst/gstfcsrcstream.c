@@ -36,7 +36,7 @@ gst_fc_src_discard (GstFcSrc *self, GstFcTaken *taken)
   GST_OBJECT_LOCK (self);
   self->counts.skipped++;
   GST_OBJECT_UNLOCK (self);
-  self->discont = TRUE;
+  self->discont = self->need_key = TRUE;
 }
 
 /* Losses --------------------------------------------------------------- */
@@ -55,7 +55,8 @@ gst_fc_src_is_catching_up (GstFcSrc *self)
 }
 
 static void
-gst_fc_src_account (GstFcSrc *self, guint64 dropped, guint64 first)
+gst_fc_src_account (GstFcSrc *self, guint64 dropped, guint64 keys,
+                    guint64 first)
 {
   gboolean skipped;
 
@@ -63,7 +64,7 @@ gst_fc_src_account (GstFcSrc *self, guint64 dropped, guint64 first)
     return;
   skipped = gst_fc_src_is_catching_up (self);
   self->known_drops += dropped;
-  self->discont = TRUE;
+  self->discont = self->need_key = TRUE;
   GST_OBJECT_LOCK (self);
   if (skipped)
     {
@@ -72,6 +73,7 @@ gst_fc_src_account (GstFcSrc *self, guint64 dropped, guint64 first)
   else
     {
       self->counts.dropped += dropped;
+      self->counts.dropped_keys += keys;
       self->counts.laps++;
     }
   GST_OBJECT_UNLOCK (self);
@@ -93,7 +95,7 @@ gst_fc_src_settle (GstFcSrc *self)
     {
       guint64 dropped = stats.total_dropped - self->known_drops;
 
-      gst_fc_src_account (self, dropped, stats.cursor - dropped);
+      gst_fc_src_account (self, dropped, 0, stats.cursor - dropped);
     }
   gst_fc_notices_post (&self->notices, GST_ELEMENT (self), self->use.slot,
                        TRUE);
@@ -198,7 +200,7 @@ gst_fc_src_wait_for_lease (GstFcSrc *self)
 {
   if (gst_fc_attachment_wait_release (self->attachment, LEASES_HELD))
     return FC_TIMEOUT;
-  if (!gst_fc_src_may_run (self))
+  if (!gst_fc_src_may_run (self) || gst_fc_src_is_key_wanted (self))
     return FC_INTERRUPTED;
   GST_WARNING_OBJECT (self, "downstream holds every frame that this consumer"
                             " may lease: set memory=auto, or max-leases of"
@@ -343,9 +345,15 @@ gst_fc_src_take (GstFcSrc *self, GstFcTaken *taken, GstBuffer **buffer)
   fc_frame_t *frame = &taken->frame;
   GstClockTime pts, dts;
 
-  gst_fc_src_account (self, frame->dropped, frame->seq - frame->dropped);
+  gst_fc_src_account (self, frame->dropped, frame->dropped_keys,
+                      frame->seq - frame->dropped);
   if ((frame->info.flags & FC_FRAME_EPOCH) || frame->epoch != self->epoch)
     self->discont = TRUE;
+  /* A larger ring of the same writer goes on where the last one ended; another
+   * writer does not. */
+  if (self->lost || (!self->first && frame->epoch != self->epoch))
+    self->need_key = TRUE;
+  self->first = FALSE;
   self->epoch = frame->epoch;
   if (self->lost)
     gst_fc_notices_add (&self->notices, GST_FC_NOTICE_WRITER_BACK, 1, 0);
@@ -365,6 +373,7 @@ gst_fc_src_take (GstFcSrc *self, GstFcTaken *taken, GstBuffer **buffer)
   gst_fc_src_follow_sticky (self, frame->sticky);
   gst_fc_src_observe_latency (self, frame);
   if (gst_fc_src_is_too_old (self, &frame->info)
+      || gst_fc_src_is_undecodable (self, frame)
       || !gst_fc_src_stamp (self, frame, &pts, &dts))
     {
       gst_fc_src_discard (self, taken);
@@ -383,6 +392,7 @@ gst_fc_src_take (GstFcSrc *self, GstFcTaken *taken, GstBuffer **buffer)
   *buffer = gst_fc_src_make_buffer (self, taken);
   GST_BUFFER_PTS (*buffer) = pts;
   GST_BUFFER_DTS (*buffer) = dts;
+  *buffer = gst_fc_src_put_headers_first (self, *buffer);
   return GST_FLOW_OK;
 }
 
@@ -481,11 +491,12 @@ gst_fc_src_create (GstPushSrc *src, GstBuffer **buffer)
   GstFcTaken taken;
   int r;
 
-  *buffer = NULL;
+  *buffer = g_queue_pop_head (&self->pending);
   while (ret == GST_FLOW_OK && *buffer == NULL)
     {
       if (!gst_fc_src_may_run (self))
         return GST_FLOW_FLUSHING;
+      gst_fc_src_pass_on_request (self);
       gst_fc_notices_post (&self->notices, GST_ELEMENT (self), self->use.slot,
                            FALSE);
       if (!self->attached)
