@@ -9,6 +9,7 @@
 #include "gstfcclock.h"
 #include "gstfccommon.h"
 #include "gstfchistogram.h"
+#include "gstfchistory.h"
 #include "gstfcnotice.h"
 #include "gstfcsrc.h"
 #include "gstfcsticky.h"
@@ -116,6 +117,7 @@ struct _GstFcSrc
   gboolean played;     /* was PLAYING since start */
   guint64 skip_before; /* frames captured before this are too old, or 0 */
   GstFcAttachment *attachment;
+  GstFcHistory history; /* joined and left under wait_lock */
 
   /* The streaming thread's, and start's and stop's. */
   GstFcSrcSettings use; /* as they were at start */
@@ -152,9 +154,11 @@ struct _GstFcSrc
   GstSegment segment; /* timestamps=stream: the one in force */
   gboolean shift_pending;
   GstClockTimeDiff shift;      /* added to each running time */
+  GstClockTimeDiff not_before; /* shifted running times that are too old */
   GstClockTime clockless_base; /* a pipeline without a clock */
   GstClockTime declared;       /* latency, by the writer */
   GstClockTime observed;       /* at most, so far */
+  GstClockTime frame_duration; /* by the caps, or NONE */
   GstClockTime ring_time;      /* what the ring holds, or NONE */
   guint32 ring_depth;
   guint64 declared_looked_at;
@@ -167,13 +171,13 @@ enum
   GST_FC_SRC_PROP_SLOT = 1,
   GST_FC_SRC_PROP_DIRECTORY,
   GST_FC_SRC_PROP_START,
+  GST_FC_SRC_PROP_START_TIME,
   GST_FC_SRC_PROP_ON_LAP,
   GST_FC_SRC_PROP_ON_EOS,
   GST_FC_SRC_PROP_ON_WRITER_LOST,
   GST_FC_SRC_PROP_WAIT_FOR_SLOT,
   GST_FC_SRC_PROP_TIMESTAMPS,
   GST_FC_SRC_PROP_MEMORY,
-  GST_FC_SRC_PROP_START_TIME,
   GST_FC_SRC_PROP_REQUEST_KEY_FRAME,
   GST_FC_SRC_PROP_STATS
 };
@@ -243,6 +247,18 @@ gboolean gst_fc_src_stamp (GstFcSrc *self, const fc_frame_t *frame,
 /* Learn from FRAME how late frames come; tell the pipeline when that is more
  * than it knows. */
 void gst_fc_src_observe_latency (GstFcSrc *self, const fc_frame_t *frame);
+
+/* Whether frames are to be read that are older than the pipeline, all with
+ * one shift. */
+gboolean gst_fc_src_begins_in_history (GstFcSrc *self);
+
+/* When started, and stopped: take part in agreeing on that shift. Posts
+ * messages: no locks. */
+void gst_fc_src_join_history (GstFcSrc *self);
+void gst_fc_src_leave_history (GstFcSrc *self);
+
+/* No shift from here on. */
+void gst_fc_src_end_history (GstFcSrc *self);
 
 /* Work the answer to LATENCY out again; a message where it has changed, or
  * where FORCE. */

@@ -63,6 +63,8 @@ gst_fc_src_wake (GstFcSrc *self)
   if (self->attachment != NULL)
     gst_fc_attachment_set_interrupted (
         self->attachment, self->flushing || self->stopping || self->paused);
+  gst_fc_history_set_interrupted (
+      &self->history, self->flushing || self->stopping || self->paused);
   g_cond_broadcast (&self->wait_cond);
 }
 
@@ -232,6 +234,7 @@ gst_fc_src_start (GstBaseSrc *src)
                             self->use.slot);
       return FALSE;
     }
+  gst_fc_src_join_history (self);
   g_mutex_lock (&self->wait_lock);
   self->flushing = self->stopping = self->played = self->key_wanted = FALSE;
   self->streaming_thread = NULL;
@@ -250,6 +253,7 @@ gst_fc_src_stop (GstBaseSrc *src)
 
   gst_fc_src_settle (self);
   g_queue_clear_full (&self->pending, (GDestroyNotify) gst_buffer_unref);
+  gst_fc_src_leave_history (self);
   self->consumer = NULL;
   self->attached = FALSE;
   if (self->attachment != NULL)
@@ -362,6 +366,9 @@ gst_fc_src_set_property (GObject *object, guint id, const GValue *value,
     case GST_FC_SRC_PROP_START:
       settings->start = (GstFcStart) g_value_get_enum (value);
       break;
+    case GST_FC_SRC_PROP_START_TIME:
+      settings->start_time = g_value_get_int64 (value);
+      break;
     case GST_FC_SRC_PROP_ON_LAP:
       settings->on_lap = (GstFcLap) g_value_get_enum (value);
       break;
@@ -379,9 +386,6 @@ gst_fc_src_set_property (GObject *object, guint id, const GValue *value,
       break;
     case GST_FC_SRC_PROP_MEMORY:
       settings->memory = (GstFcMemoryMode) g_value_get_enum (value);
-      break;
-    case GST_FC_SRC_PROP_START_TIME:
-      settings->start_time = g_value_get_int64 (value);
       break;
     case GST_FC_SRC_PROP_REQUEST_KEY_FRAME:
       settings->request_key_frame = g_value_get_boolean (value);
@@ -434,6 +438,9 @@ gst_fc_src_get_property (GObject *object, guint id, GValue *value,
     case GST_FC_SRC_PROP_START:
       g_value_set_enum (value, settings->start);
       break;
+    case GST_FC_SRC_PROP_START_TIME:
+      g_value_set_int64 (value, settings->start_time);
+      break;
     case GST_FC_SRC_PROP_ON_LAP:
       g_value_set_enum (value, settings->on_lap);
       break;
@@ -451,9 +458,6 @@ gst_fc_src_get_property (GObject *object, guint id, GValue *value,
       break;
     case GST_FC_SRC_PROP_MEMORY:
       g_value_set_enum (value, settings->memory);
-      break;
-    case GST_FC_SRC_PROP_START_TIME:
-      g_value_set_int64 (value, settings->start_time);
       break;
     case GST_FC_SRC_PROP_REQUEST_KEY_FRAME:
       g_value_set_boolean (value, settings->request_key_frame);

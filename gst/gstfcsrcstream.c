@@ -261,9 +261,7 @@ gst_fc_src_is_too_old (GstFcSrc *self, const fc_info_t *info)
   if (self->skip_before == skip_before)
     self->skip_before = 0;
   g_mutex_unlock (&self->wait_lock);
-  /* The history has been left behind. */
-  self->shift = 0;
-  self->shift_pending = FALSE;
+  gst_fc_src_end_history (self);
   return FALSE;
 }
 

@@ -10,6 +10,8 @@
 #define LATENCY_MARGIN (5 * GST_MSECOND)
 /* How often the writer's own declaration is looked at again. */
 #define DECLARED_EVERY (250 * GST_MSECOND)
+/* More than this is not a latency, whatever the slot says. */
+#define LATENCY_BELIEVED (10 * GST_SECOND)
 
 static GstFcTimestamps
 gst_fc_src_get_timestamps (GstFcSrc *self)
@@ -28,7 +30,7 @@ gst_fc_src_update_latency (GstFcSrc *self, gboolean force)
   gboolean changed;
 
   if (gst_fc_src_get_timestamps (self) != GST_FC_TIMESTAMPS_ARRIVAL)
-    min += MAX (self->declared, self->observed);
+    min += MIN (MAX (self->declared, self->observed), LATENCY_BELIEVED);
   if (GST_CLOCK_TIME_IS_VALID (max))
     max = MAX (max, min);
   GST_OBJECT_LOCK (self);
@@ -63,41 +65,58 @@ gst_fc_src_look_at_declared (GstFcSrc *self)
 
 /* What is reported follows upwards only, and by the margin at once: each
  * change is a message, and makes the whole pipeline work out its latency. */
+static gboolean
+gst_fc_src_is_later (GstFcSrc *self, GstClockTime late)
+{
+  if (GST_CLOCK_TIME_IS_VALID (self->ring_time))
+    late = MIN (late, self->ring_time);
+  if (late <= MAX (self->declared, self->observed) + LATENCY_MARGIN / 2)
+    return FALSE;
+  self->observed = late;
+  return TRUE;
+}
+
 void
 gst_fc_src_observe_latency (GstFcSrc *self, const fc_frame_t *frame)
 {
   const fc_info_t *info = &frame->info;
-  GstClockTime late = 0, known = MAX (self->declared, self->observed);
 
   gst_fc_src_look_at_declared (self);
-  if (info->commit_ns != FC_TIME_NONE && info->commit_ns > info->capture_ns)
-    late = info->commit_ns - info->capture_ns;
-  if (GST_CLOCK_TIME_IS_VALID (self->ring_time))
-    late = MIN (late, self->ring_time);
-  if (late <= known + LATENCY_MARGIN / 2)
-    return;
-  self->observed = late;
-  gst_fc_src_update_latency (self, FALSE);
+  if (info->commit_ns != FC_TIME_NONE && info->commit_ns > info->capture_ns
+      && gst_fc_src_is_later (self, info->commit_ns - info->capture_ns))
+    gst_fc_src_update_latency (self, FALSE);
+}
+
+/* Before the first frame: what the newest ones tell of this writer. A sink has
+ * its latency worked out when the first frame has reached it. */
+static void
+gst_fc_src_announce_latency (GstFcSrc *self)
+{
+  fc_consumer_stats_t stats = FC_CONSUMER_STATS_INIT;
+
+  if (fc_consumer_stats (self->consumer, &stats) == 0)
+    gst_fc_src_is_later (self, stats.observed_latency_ns);
+  gst_fc_src_update_latency (self, TRUE);
 }
 
 void
 gst_fc_src_time_attached (GstFcSrc *self, gboolean begin)
 {
-  GstClockTime duration = GST_CLOCK_TIME_NONE;
-
+  self->frame_duration = GST_CLOCK_TIME_NONE;
   if (self->caps != NULL)
-    duration = gst_fc_caps_frame_duration (self->caps);
+    self->frame_duration = gst_fc_caps_frame_duration (self->caps);
   self->ring_time = GST_CLOCK_TIME_NONE;
-  if (GST_CLOCK_TIME_IS_VALID (duration))
-    self->ring_time = duration * self->ring_depth;
+  if (GST_CLOCK_TIME_IS_VALID (self->frame_duration))
+    self->ring_time = self->frame_duration * self->ring_depth;
   if (begin)
     {
       self->shift_pending = TRUE;
       self->shift = 0;
+      self->not_before = 0;
       self->clockless_base = GST_CLOCK_TIME_NONE;
       self->observed = 0;
     }
-  gst_fc_src_update_latency (self, TRUE);
+  gst_fc_src_announce_latency (self);
 }
 
 /* Time stamps ---------------------------------------------------------- */
@@ -126,21 +145,70 @@ gst_fc_src_running_times (GstFcSrc *self, GstClockTime capture,
   *now = GST_CLOCK_DIFF (base, monotonic);
 }
 
+/* As old as a frame is that has just come, or a frame's duration older: the
+ * newest there is may be next to being followed. */
+static gboolean
+gst_fc_src_is_fresh (GstFcSrc *self, const fc_info_t *info,
+                     GstClockTimeDiff age)
+{
+  GstClockTime duration = self->frame_duration;
+
+  if (!GST_CLOCK_TIME_IS_VALID (duration))
+    duration = info->duration;
+  if (!GST_CLOCK_TIME_IS_VALID (duration))
+    duration = 0;
+  return age <= (GstClockTimeDiff) (self->latency_min + duration);
+}
+
 /* History was captured before this pipeline ran, or so long ago that a sink
- * would find it too late. What is added to its running times, and to those of
- * all that follows: one shift for as long as reading goes on. EARLIEST is the
- * first frame's. Agreeing on it with others of the pipeline belongs here. */
+ * finds it too late. With the first frame, of running time EARLIEST, is
+ * settled what is added to its running time and to those of all that follow:
+ * one shift for as long as reading goes on, the same for every source of the
+ * pipeline. Where that is too little for what this one has, what comes before
+ * self->not_before is too old; else only the first frame may be, and it is
+ * moved up to the time that this returns. */
 static GstClockTimeDiff
-gst_fc_src_history_shift (GstFcSrc *self, GstClockTimeDiff earliest,
-                          GstClockTimeDiff now)
+gst_fc_src_settle_shift (GstFcSrc *self, const fc_info_t *info,
+                         GstClockTimeDiff earliest, GstClockTimeDiff now)
 {
   GstClockTimeDiff floor = MAX (now - (GstClockTimeDiff) self->latency_min, 0);
+  GstClockTimeDiff wanted = 0;
 
-  if (self->use.start == GST_FC_START_LIVE || earliest >= floor)
-    return 0;
-  GST_INFO_OBJECT (self, "history is shifted by %" GST_STIME_FORMAT,
-                   GST_STIME_ARGS (floor - earliest));
-  return floor - earliest;
+  self->shift_pending = FALSE;
+  if (self->use.start_time < 0)
+    self->shift = -self->use.start_time;
+  if (self->use.start_time < 0 || self->use.start == GST_FC_START_LIVE)
+    return G_MININT64;
+  if (gst_fc_src_begins_in_history (self))
+    {
+      if (!gst_fc_src_is_fresh (self, info, now - earliest))
+        wanted = now - earliest;
+      self->shift = gst_fc_history_agree (&self->history, wanted);
+      GST_INFO_OBJECT (self, "history is shifted by %" GST_STIME_FORMAT,
+                       GST_STIME_ARGS (self->shift));
+    }
+  if (self->shift >= wanted)
+    return floor;
+  self->not_before = floor;
+  return G_MININT64;
+}
+
+static gboolean
+gst_fc_src_is_raw (GstFcSrc *self)
+{
+  return self->caps != NULL
+         && g_str_has_suffix (
+             gst_structure_get_name (gst_caps_get_structure (self->caps, 0)),
+             "/x-raw");
+}
+
+/* Whether a frame that is too old for the pipeline can be left out: others are
+ * decoded from it where it is coded. */
+static gboolean
+gst_fc_src_may_skip (GstFcSrc *self)
+{
+  return (self->use.start == GST_FC_START_LIVE && self->use.start_time == 0)
+         || gst_fc_src_is_raw (self);
 }
 
 static gboolean
@@ -150,7 +218,7 @@ gst_fc_src_stamp_clock (GstFcSrc *self, const fc_frame_t *frame,
   const fc_info_t *info = &frame->info;
   gboolean has_pts = GST_CLOCK_TIME_IS_VALID (info->pts);
   gboolean has_dts = GST_CLOCK_TIME_IS_VALID (info->dts);
-  GstClockTimeDiff running, now, reorder = 0;
+  GstClockTimeDiff running, now, least = G_MININT64, reorder = 0;
 
   if (has_pts && has_dts)
     reorder = GST_CLOCK_DIFF (info->pts, info->dts);
@@ -159,22 +227,62 @@ gst_fc_src_stamp_clock (GstFcSrc *self, const fc_frame_t *frame,
                                                              : info->commit_ns,
                             &running, &now);
   if (self->shift_pending)
-    {
-      self->shift_pending = FALSE;
-      self->shift
-          = gst_fc_src_history_shift (self, running + MIN (reorder, 0), now);
-    }
-  running += self->shift;
-  if (running < 0)
-    {
-      if (self->use.start == GST_FC_START_LIVE)
-        return FALSE;
-      running = 0;
-    }
+    least
+        = gst_fc_src_settle_shift (self, info, running + MIN (reorder, 0), now);
+  running = MAX (running + self->shift, least);
+  if (running < self->not_before && gst_fc_src_may_skip (self))
+    return FALSE;
+  running = MAX (running, 0);
   *pts = has_pts || !has_dts ? (GstClockTime) running : GST_CLOCK_TIME_NONE;
   *dts = has_dts ? (GstClockTime) MAX (running + reorder, 0)
                  : GST_CLOCK_TIME_NONE;
   return TRUE;
+}
+
+/* With what was captured while the pipeline was not PLAYING, the history has
+ * been left behind. */
+void
+gst_fc_src_end_history (GstFcSrc *self)
+{
+  self->shift = 0;
+  self->not_before = 0;
+  self->shift_pending = FALSE;
+  gst_fc_history_end (&self->history);
+}
+
+gboolean
+gst_fc_src_begins_in_history (GstFcSrc *self)
+{
+  return self->use.start_time >= 0 && self->use.start != GST_FC_START_LIVE
+         && self->use.start != GST_FC_START_LATEST
+         && gst_fc_src_get_timestamps (self) == GST_FC_TIMESTAMPS_CLOCK;
+}
+
+/* Whether there is history to be read is asked of the slot as it is now, for
+ * the others of the pipeline wait for it. */
+void
+gst_fc_src_join_history (GstFcSrc *self)
+{
+  fc_slot_stat_t stat = { .struct_size = sizeof (stat) };
+  GstFcHistoryShared *shared;
+  gboolean pending;
+
+  if (!gst_fc_src_begins_in_history (self))
+    return;
+  pending = fc_slot_stat (self->use.directory, self->use.slot, &stat) == 0
+            && stat.oldest < stat.head;
+  shared = gst_fc_history_find (GST_ELEMENT (self));
+  g_mutex_lock (&self->wait_lock);
+  gst_fc_history_join (&self->history, shared, pending);
+  g_mutex_unlock (&self->wait_lock);
+}
+
+void
+gst_fc_src_leave_history (GstFcSrc *self)
+{
+  g_mutex_lock (&self->wait_lock);
+  gst_fc_history_leave (&self->history);
+  g_mutex_unlock (&self->wait_lock);
 }
 
 static void
