@@ -4,141 +4,7 @@
  */
 #include <time.h>
 
-#include "fc-gst-test.h"
-
-#define WRITER                                                                 \
-  "videotestsrc is-live=true ! video/x-raw,format=GRAY8,width=32,height=32,"   \
-  "framerate=50/1 ! fcsink name=end slot=cam0 ring-depth=100"
-
-typedef struct
-{
-  guint64 number;
-  GstClockTime pts;
-  GstClockTime absolute; /* pts + base time */
-  GstClockTime now;      /* running time when it passed */
-} Seen;
-
-typedef struct
-{
-  GstElement *pipeline;
-  GstElement *end;
-  GMutex lock;
-  GArray *seen;
-} Line;
-
-static GstPadProbeReturn
-see (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
-{
-  Line *self = user_data;
-  GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
-  GstClockTime base = gst_element_get_base_time (self->end);
-  GstClock *clock = gst_element_get_clock (self->end);
-  Seen seen = { GST_BUFFER_OFFSET (buffer), GST_BUFFER_PTS (buffer),
-                GST_BUFFER_PTS (buffer) + base, 0 };
-
-  if (clock != NULL)
-    {
-      seen.now = gst_clock_get_time (clock) - base;
-      gst_object_unref (clock);
-    }
-  g_mutex_lock (&self->lock);
-  g_array_append_val (self->seen, seen);
-  g_mutex_unlock (&self->lock);
-  return GST_PAD_PROBE_OK;
-}
-
-static void
-recalculate (GstElement *pipeline, gpointer user_data)
-{
-  gst_bin_recalculate_latency (GST_BIN (pipeline));
-}
-
-/* As any application does on a LATENCY message, and like there not on the
- * thread that posts it. */
-static GstBusSyncReply
-on_message (GstBus *bus, GstMessage *message, gpointer user_data)
-{
-  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_LATENCY)
-    gst_element_call_async (user_data, recalculate, NULL, NULL);
-  return GST_BUS_PASS;
-}
-
-/* LINE's element "end" is looked at, on its pad PAD. */
-static void
-line_start (Line *self, const gchar *line, const gchar *pad, GstClock *clock)
-{
-  GError *error = NULL;
-  GstPad *p;
-  GstBus *bus;
-
-  self->pipeline = gst_parse_launch (line, &error);
-  g_assert_no_error (error);
-  self->end = gst_bin_get_by_name (GST_BIN (self->pipeline), "end");
-  g_mutex_init (&self->lock);
-  self->seen = g_array_new (FALSE, FALSE, sizeof (Seen));
-  p = gst_element_get_static_pad (self->end, pad);
-  gst_pad_add_probe (p, GST_PAD_PROBE_TYPE_BUFFER, see, self, NULL);
-  gst_object_unref (p);
-  if (clock != NULL)
-    gst_pipeline_use_clock (GST_PIPELINE (self->pipeline), clock);
-  bus = gst_element_get_bus (self->pipeline);
-  gst_bus_set_sync_handler (bus, on_message, self->pipeline, NULL);
-  gst_object_unref (bus);
-  gst_element_set_state (self->pipeline, GST_STATE_PLAYING);
-}
-
-static guint
-line_count (Line *self)
-{
-  guint n;
-
-  g_mutex_lock (&self->lock);
-  n = self->seen->len;
-  g_mutex_unlock (&self->lock);
-  return n;
-}
-
-static Seen
-line_nth (Line *self, guint n)
-{
-  Seen seen;
-
-  g_mutex_lock (&self->lock);
-  seen = g_array_index (self->seen, Seen, n);
-  g_mutex_unlock (&self->lock);
-  return seen;
-}
-
-static Seen
-line_find (Line *self, guint64 number)
-{
-  Seen found = { GST_BUFFER_OFFSET_NONE, 0, 0, 0 };
-  guint i;
-
-  g_mutex_lock (&self->lock);
-  for (i = 0; i < self->seen->len; i++)
-    if (g_array_index (self->seen, Seen, i).number == number)
-      found = g_array_index (self->seen, Seen, i);
-  g_mutex_unlock (&self->lock);
-  fail_unless_equals_uint64 (found.number, number);
-  return found;
-}
-
-static void
-line_pause (Line *self)
-{
-  gst_element_set_state (self->pipeline, GST_STATE_PAUSED);
-}
-
-static void
-line_stop (Line *self)
-{
-  gst_element_set_state (self->pipeline, GST_STATE_NULL);
-  gst_object_unref (self->end);
-  gst_object_unref (self->pipeline);
-  g_array_unref (self->seen);
-  g_mutex_clear (&self->lock);
-}
+#include "fc-gst-line.h"
 
 static GstClock *
 wall_clock (void)
@@ -166,27 +32,27 @@ wall_offset (void)
  * with each other, to the nanosecond. */
 GST_START_TEST (timestamps_clock)
 {
-  Line writer, early, other;
+  FctLine writer, early, other;
   guint i;
 
-  line_start (&writer, WRITER, "sink", NULL);
-  line_start (&early, "fcsrc name=end slot=cam0 ! fakesink", "src", NULL);
-  FCT_WAIT (line_count (&early) > 10);
-  line_start (&other, "fcsrc name=end slot=cam0 ! fakesink", "src", NULL);
-  FCT_WAIT (line_count (&other) > 20);
+  fct_line_start (&writer, FCT_WRITER, "sink", NULL);
+  fct_line_start (&early, "fcsrc name=end slot=cam0 ! fakesink", "src", NULL);
+  FCT_WAIT (fct_line_count (&early) > 10);
+  fct_line_start (&other, "fcsrc name=end slot=cam0 ! fakesink", "src", NULL);
+  FCT_WAIT (fct_line_count (&other) > 20);
   for (i = 0; i < 20; i++)
     {
-      Seen seen = line_nth (&other, i);
+      FctSeen seen = fct_line_nth (&other, i);
 
-      fail_unless (seen.pts < seen.now);
-      fail_unless_equals_uint64 (line_find (&writer, seen.number).absolute,
-                                 seen.absolute);
-      fail_unless_equals_uint64 (line_find (&early, seen.number).absolute,
-                                 seen.absolute);
+      fail_unless (seen.running < seen.now);
+      fail_unless_equals_int64 (fct_line_find (&writer, seen.number).absolute,
+                                seen.absolute);
+      fail_unless_equals_int64 (fct_line_find (&early, seen.number).absolute,
+                                seen.absolute);
     }
-  line_stop (&other);
-  line_stop (&early);
-  line_stop (&writer);
+  fct_line_stop (&other);
+  fct_line_stop (&early);
+  fct_line_stop (&writer);
 }
 GST_END_TEST
 
@@ -195,25 +61,25 @@ check_other_clock (gboolean of_writer)
 {
   GstClock *clock = wall_clock ();
   GstClockTimeDiff offset = wall_offset ();
-  Line writer, reader;
+  FctLine writer, reader;
   guint i;
 
-  line_start (&writer, WRITER, "sink", of_writer ? clock : NULL);
-  line_start (&reader, "fcsrc name=end slot=cam0 ! fakesink", "src",
-              of_writer ? NULL : clock);
-  FCT_WAIT (line_count (&reader) > 100);
+  fct_line_start (&writer, FCT_WRITER, "sink", of_writer ? clock : NULL);
+  fct_line_start (&reader, "fcsrc name=end slot=cam0 ! fakesink", "src",
+                  of_writer ? NULL : clock);
+  FCT_WAIT (fct_line_count (&reader) > 100);
   for (i = 0; i < 100; i++)
     {
-      Seen seen = line_nth (&reader, i);
+      FctSeen seen = fct_line_nth (&reader, i);
       GstClockTimeDiff apart = GST_CLOCK_DIFF (
-          line_find (&writer, seen.number).absolute, seen.absolute);
+          fct_line_find (&writer, seen.number).absolute, seen.absolute);
 
       apart -= of_writer ? -offset : offset;
       fail_unless (ABS (apart) < GST_MSECOND, "%" GST_STIME_FORMAT,
                    GST_STIME_ARGS (apart));
     }
-  line_stop (&reader);
-  line_stop (&writer);
+  fct_line_stop (&reader);
+  fct_line_stop (&writer);
   gst_object_unref (clock);
 }
 
@@ -226,45 +92,47 @@ GST_END_TEST
 
 GST_START_TEST (timestamps_stream)
 {
-  Line writer, reader;
+  FctLine writer, reader;
   guint i;
 
-  line_start (&writer, WRITER, "sink", NULL);
-  FCT_WAIT (line_count (&writer) > 10);
-  line_start (&reader, "fcsrc name=end slot=cam0 timestamps=stream ! fakesink",
-              "src", NULL);
-  FCT_WAIT (line_count (&reader) > 10);
+  fct_line_start (&writer, FCT_WRITER, "sink", NULL);
+  FCT_WAIT (fct_line_count (&writer) > 10);
+  fct_line_start (&reader,
+                  "fcsrc name=end slot=cam0 timestamps=stream ! fakesink",
+                  "src", NULL);
+  FCT_WAIT (fct_line_count (&reader) > 10);
   for (i = 0; i < 10; i++)
     {
-      Seen seen = line_nth (&reader, i);
+      FctSeen seen = fct_line_nth (&reader, i);
 
-      fail_unless_equals_uint64 (line_find (&writer, seen.number).pts,
+      fail_unless_equals_uint64 (fct_line_find (&writer, seen.number).pts,
                                  seen.pts);
     }
-  line_stop (&reader);
-  line_stop (&writer);
+  fct_line_stop (&reader);
+  fct_line_stop (&writer);
 }
 GST_END_TEST
 
 static void
 check_arrival (const gchar *line)
 {
-  Line writer, reader;
+  FctLine writer, reader;
   guint i;
 
-  line_start (&writer, WRITER, "sink", NULL);
-  line_start (&reader, line, "src", NULL);
-  FCT_WAIT (line_count (&reader) > 10);
+  fct_line_start (&writer, FCT_WRITER, "sink", NULL);
+  fct_line_start (&reader, line, "src", NULL);
+  FCT_WAIT (fct_line_count (&reader) > 10);
   for (i = 0; i < 10; i++)
     {
-      Seen seen = line_nth (&reader, i);
+      FctSeen seen = fct_line_nth (&reader, i);
 
-      fail_unless (seen.pts <= seen.now && seen.now - seen.pts < GST_SECOND);
+      fail_unless (seen.running <= seen.now
+                   && seen.now - seen.running < GST_SECOND);
       if (i > 0)
-        fail_unless (seen.pts > line_nth (&reader, i - 1).pts);
+        fail_unless (seen.pts > fct_line_nth (&reader, i - 1).pts);
     }
-  line_stop (&reader);
-  line_stop (&writer);
+  fct_line_stop (&reader);
+  fct_line_stop (&writer);
 }
 
 GST_START_TEST (timestamps_arrival)
@@ -278,29 +146,30 @@ GST_END_TEST
  * their distances, none is negative, and none is late. */
 GST_START_TEST (history_is_shifted_as_one)
 {
-  Line writer, reader;
-  Seen early;
+  FctLine writer, reader;
+  FctSeen early;
   guint i;
 
-  line_start (&writer, WRITER, "sink", NULL);
-  FCT_WAIT (line_count (&writer) > 50);
-  line_start (&reader, "fcsrc name=end slot=cam0 start=oldest ! fakesink",
-              "src", NULL);
-  FCT_WAIT (line_count (&reader) > 70);
-  early = line_nth (&reader, 0);
+  fct_line_start (&writer, FCT_WRITER, "sink", NULL);
+  FCT_WAIT (fct_line_count (&writer) > 50);
+  fct_line_start (&reader, "fcsrc name=end slot=cam0 start=oldest ! fakesink",
+                  "src", NULL);
+  FCT_WAIT (fct_line_count (&reader) > 70);
+  early = fct_line_nth (&reader, 0);
   fail_unless (early.number < 50);
   for (i = 0; i < 70; i++)
     {
-      Seen seen = line_nth (&reader, i);
+      FctSeen seen = fct_line_nth (&reader, i);
 
       fail_unless_equals_uint64 (seen.number, early.number + i);
-      fail_unless_equals_uint64 (seen.pts - early.pts,
-                                 line_find (&writer, seen.number).pts
-                                     - line_find (&writer, early.number).pts);
-      fail_unless (seen.pts + 200 * GST_MSECOND >= seen.now);
+      fail_unless_equals_uint64 (
+          seen.pts - early.pts,
+          fct_line_find (&writer, seen.number).pts
+              - fct_line_find (&writer, early.number).pts);
+      fail_unless (seen.running + 200 * GST_MSECOND >= seen.now);
     }
-  line_stop (&reader);
-  line_stop (&writer);
+  fct_line_stop (&reader);
+  fct_line_stop (&writer);
 }
 GST_END_TEST
 
@@ -308,25 +177,25 @@ GST_END_TEST
  * they were captured. */
 GST_START_TEST (paused_time_does_not_count)
 {
-  Line writer, reader;
+  FctLine writer, reader;
   guint before;
-  Seen seen;
+  FctSeen seen;
 
-  line_start (&writer, WRITER, "sink", NULL);
-  line_start (&reader, "fcsrc name=end slot=cam0 ! fakesink", "src", NULL);
-  FCT_WAIT (line_count (&reader) > 10);
-  line_pause (&reader);
-  before = line_count (&writer);
-  FCT_WAIT (line_count (&writer) > before + 25);
-  before = line_count (&reader);
-  gst_element_set_state (reader.pipeline, GST_STATE_PLAYING);
-  FCT_WAIT (line_count (&reader) > before + 10);
-  seen = line_nth (&reader, before + 5);
-  fail_unless (seen.now - seen.pts < 200 * GST_MSECOND);
-  fail_unless (seen.now < line_find (&writer, seen.number).now);
+  fct_line_start (&writer, FCT_WRITER, "sink", NULL);
+  fct_line_start (&reader, "fcsrc name=end slot=cam0 ! fakesink", "src", NULL);
+  FCT_WAIT (fct_line_count (&reader) > 10);
+  fct_line_set (&reader, GST_STATE_PAUSED);
+  before = fct_line_count (&writer);
+  FCT_WAIT (fct_line_count (&writer) > before + 25);
+  before = fct_line_count (&reader);
+  fct_line_set (&reader, GST_STATE_PLAYING);
+  FCT_WAIT (fct_line_count (&reader) > before + 10);
+  seen = fct_line_nth (&reader, before + 5);
+  fail_unless (seen.now - seen.running < 200 * GST_MSECOND);
+  fail_unless (seen.now < fct_line_find (&writer, seen.number).now);
   fail_unless (fct_stat (reader.end, "skipped") > 20);
-  line_stop (&reader);
-  line_stop (&writer);
+  fct_line_stop (&reader);
+  fct_line_stop (&writer);
 }
 GST_END_TEST
 
@@ -413,18 +282,18 @@ drops_in_sync (const gchar *between, const gchar *start)
   gchar *to = g_strdup_printf ("fcsrc slot=cam0 start=%s ! fakesink name=end "
                                "sync=true max-lateness=0",
                                start);
-  Line writer, reader;
+  FctLine writer, reader;
   guint64 before, dropped;
 
-  line_start (&writer, from, "sink", NULL);
-  FCT_WAIT (line_count (&writer) > 3);
-  line_start (&reader, to, "sink", NULL);
-  FCT_WAIT (line_count (&reader) > 5);
+  fct_line_start (&writer, from, "sink", NULL);
+  FCT_WAIT (fct_line_count (&writer) > 3);
+  fct_line_start (&reader, to, "sink", NULL);
+  FCT_WAIT (fct_line_count (&reader) > 5);
   before = dropped_by_sink (reader.end);
-  FCT_WAIT (line_count (&reader) > 20);
+  FCT_WAIT (fct_line_count (&reader) > 20);
   dropped = dropped_by_sink (reader.end) - before;
-  line_stop (&reader);
-  line_stop (&writer);
+  fct_line_stop (&reader);
+  fct_line_stop (&writer);
   g_free (from);
   g_free (to);
   return dropped;
@@ -453,12 +322,12 @@ GST_END_TEST
 
 GST_START_TEST (latency_percentiles)
 {
-  Line writer, reader;
+  FctLine writer, reader;
 
-  line_start (&writer, WRITER, "sink", NULL);
-  line_start (&reader, "fcsrc name=end slot=cam0 ! fakesink", "src", NULL);
-  FCT_WAIT (line_count (&reader) > 50);
-  line_pause (&reader);
+  fct_line_start (&writer, FCT_WRITER, "sink", NULL);
+  fct_line_start (&reader, "fcsrc name=end slot=cam0 ! fakesink", "src", NULL);
+  FCT_WAIT (fct_line_count (&reader) > 50);
+  fct_line_set (&reader, GST_STATE_PAUSED);
   fail_unless (fct_stat (reader.end, "latency-min") > 0);
   fail_unless (fct_stat (reader.end, "latency-min")
                <= fct_stat (reader.end, "latency-p50"));
@@ -469,8 +338,8 @@ GST_START_TEST (latency_percentiles)
   fail_unless (fct_stat (reader.end, "latency-p99")
                <= fct_stat (reader.end, "latency-max"));
   fail_unless (fct_stat (reader.end, "latency-p50") < GST_SECOND);
-  line_stop (&reader);
-  line_stop (&writer);
+  fct_line_stop (&reader);
+  fct_line_stop (&writer);
 }
 GST_END_TEST
 
