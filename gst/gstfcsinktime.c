@@ -55,9 +55,11 @@ gst_fc_sink_get_times (GstBaseSink *sink, GstBuffer *buffer,
 /* Capture times -------------------------------------------------------- */
 
 /* When the frame of stream time TIME was taken, on CLOCK_MONOTONIC; NONE for
- * when it is committed. */
+ * when it is committed. A segment that is played backwards begins with a
+ * frame's end. */
 static GstClockTime
-gst_fc_sink_capture_time (GstFcSink *self, GstClockTime time)
+gst_fc_sink_capture_time (GstFcSink *self, GstClockTime time,
+                          GstClockTime duration)
 {
   GstBaseSink *sink = GST_BASE_SINK (self);
   GstClockTime running, capture;
@@ -68,6 +70,8 @@ gst_fc_sink_capture_time (GstFcSink *self, GstClockTime time)
       || (!self->upstream_live && !gst_base_sink_get_sync (sink))
       || !gst_fc_clock_observe (&self->clock))
     return GST_CLOCK_TIME_NONE;
+  if (sink->segment.rate < 0 && GST_CLOCK_TIME_IS_VALID (duration))
+    time += duration;
   sign = gst_segment_to_running_time_full (&sink->segment, GST_FORMAT_TIME,
                                            time, &running);
   if (sign == 0)
@@ -108,7 +112,7 @@ gst_fc_sink_set_times (GstFcSink *self, fc_info_t *info)
   if (sink->segment.format == GST_FORMAT_TIME)
     info->running_time
         = gst_segment_to_running_time (&sink->segment, GST_FORMAT_TIME, time);
-  info->capture_ns = gst_fc_sink_capture_time (self, time);
+  info->capture_ns = gst_fc_sink_capture_time (self, time, info->duration);
 }
 
 void
