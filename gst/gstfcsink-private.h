@@ -7,6 +7,7 @@
 
 #include "gstfcclock.h"
 #include "gstfccommon.h"
+#include "gstfcmeta.h"
 #include "gstfcsink.h"
 #include "gstfcsinkcopy.h"
 #include "gstfcsinkkey.h"
@@ -39,6 +40,7 @@ struct _GstFcSink
   GstFcSlot *ring;
   GstFcCopy copy;
   GstFcSinkKey key;
+  GstFcMetaWriter metas;
   GstFcSticky sticky;
   gboolean sticky_changed;
   gboolean upstream_live;

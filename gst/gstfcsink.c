@@ -140,6 +140,7 @@ gst_fc_sink_stop (GstBaseSink *sink)
 
   gst_fc_slot_close (self->ring);
   gst_fc_sticky_clear (&self->sticky);
+  gst_fc_meta_writer_reset (&self->metas);
   self->upstream_live = FALSE;
   self->warned_drop = self->warned_capture = self->warned_tags = FALSE;
   GST_OBJECT_LOCK (self);
@@ -296,6 +297,7 @@ gst_fc_sink_finalize (GObject *object)
   g_free (self->directory);
   gst_fc_clock_clear (&self->clock);
   gst_fc_slot_unref (self->ring);
+  gst_fc_meta_writer_reset (&self->metas);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
 
@@ -413,6 +415,7 @@ gst_fc_sink_init (GstFcSink *self)
   self->max_leases = DEFAULT_MAX_LEASES;
   self->ring = gst_fc_slot_new ();
   gst_fc_clock_init (&self->clock);
+  gst_fc_meta_writer_init (&self->metas, GST_ELEMENT (self));
   /* A last sample would keep a frame, and there is nothing to show. */
   gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
   /* Putting a frame into a slot takes no time worth waiting for. */

@@ -142,6 +142,7 @@ gst_fc_sink_set_caps (GstBaseSink *sink, GstCaps *caps)
         GST_WARNING_OBJECT (self, "history needs a frame rate, and the caps"
                                   " have none: ring-depth decides");
       gst_fc_copy_set_caps (&self->copy, caps);
+      gst_fc_meta_writer_set_caps (&self->metas, caps);
       gst_fc_sink_key_set_caps (&self->key, caps);
       /* Clipping is for what is decoded; an encoded frame before the
        * segment's start may be what the first one inside is decoded from. */

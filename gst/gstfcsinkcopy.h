@@ -20,10 +20,14 @@ typedef struct
 
 void gst_fc_copy_set_caps (GstFcCopy *self, const GstCaps *caps);
 
-/* Whether BUFFER lies otherwise than the caps say. */
-gboolean gst_fc_copy_is_needed (const GstFcCopy *self, GstBuffer *buffer);
+/* Whether BUFFER's picture is brought into the layout of the caps while it is
+ * copied; all else goes byte for byte. */
+gboolean gst_fc_copy_rearranges (const GstFcCopy *self, GstBuffer *buffer);
 
-/* Bytes that BUFFER takes in a cell. */
+/* Whether BUFFER, which lies in a cell, can be a frame as it is. */
+gboolean gst_fc_copy_may_stay (const GstFcCopy *self, GstBuffer *buffer);
+
+/* Bytes that a copy of BUFFER takes in a cell. */
 gsize gst_fc_copy_size (const GstFcCopy *self, GstBuffer *buffer);
 
 /* Copy it to DEST, which has room for that SIZE. */

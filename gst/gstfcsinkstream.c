@@ -106,11 +106,13 @@ gst_fc_sink_describe (GstFcSink *self, GstBuffer *buffer, fc_info_t *info)
 /* BUFFER was filled in a cell of the ring. FALSE where it has to be copied
  * after all. */
 static gboolean
-gst_fc_sink_commit (GstFcSink *self, GstBuffer *buffer, const fc_info_t *info,
+gst_fc_sink_commit (GstFcSink *self, GstBuffer *buffer, fc_info_t *info,
                     GstFlowReturn *ret)
 {
   int err = 0;
 
+  info->meta
+      = gst_fc_meta_write (&self->metas, buffer, FALSE, &info->meta_size);
   switch (gst_fc_cell_commit (buffer, info, &err))
     {
     case GST_FC_CELL_COMMITTED:
@@ -131,7 +133,7 @@ gst_fc_sink_commit (GstFcSink *self, GstBuffer *buffer, const fc_info_t *info,
 /* Once, straight into a cell, however many memories it has. */
 static GstFlowReturn
 gst_fc_sink_copy (GstFcSink *self, GstBuffer *buffer, gsize size,
-                  const fc_info_t *info)
+                  fc_info_t *info)
 {
   fc_writer_t *writer = gst_fc_slot_get_writer (self->ring);
   fc_frame_t frame = FC_FRAME_INIT;
@@ -146,6 +148,9 @@ gst_fc_sink_copy (GstFcSink *self, GstBuffer *buffer, gsize size,
                          (NULL));
       return GST_FLOW_ERROR;
     }
+  info->meta = gst_fc_meta_write (&self->metas, buffer,
+                                  gst_fc_copy_rearranges (&self->copy, buffer),
+                                  &info->meta_size);
   frame.size = size;
   frame.info = *info;
   r = fc_writer_commit (writer, &frame);
@@ -169,7 +174,7 @@ gst_fc_sink_render (GstBaseSink *sink, GstBuffer *buffer)
   GST_LOG_OBJECT (self, "%" G_GSIZE_FORMAT " bytes, pts %" GST_TIME_FORMAT,
                   size, GST_TIME_ARGS (info.pts));
   if (gst_fc_cell_is_buffer (buffer, gst_fc_slot_get_writer (self->ring))
-      && !gst_fc_copy_is_needed (&self->copy, buffer)
+      && gst_fc_copy_may_stay (&self->copy, buffer)
       && gst_fc_sink_commit (self, buffer, &info, &ret))
     return ret;
   return gst_fc_sink_copy (self, buffer, size, &info);

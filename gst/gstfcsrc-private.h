@@ -10,6 +10,7 @@
 #include "gstfccommon.h"
 #include "gstfchistogram.h"
 #include "gstfchistory.h"
+#include "gstfcmeta.h"
 #include "gstfcnotice.h"
 #include "gstfcsrc.h"
 #include "gstfcsticky.h"
@@ -140,6 +141,8 @@ struct _GstFcSrc
   guint32 epoch;
   guint64 known_drops; /* of libfc's total, those accounted for */
   GstFcNotices notices;
+  GstFcMetaReader metas;
+  gboolean takes_video_meta; /* downstream, by its answer to ALLOCATION */
 
   /* what is told late joiners */
   GstFcSticky sticky;
@@ -188,6 +191,9 @@ void gst_fc_src_install_properties (GObjectClass *klass);
 
 GstFlowReturn gst_fc_src_create (GstPushSrc *src, GstBuffer **buffer);
 
+/* Memory for a copy of SIZE bytes; FLAT: that has no layout of its own. */
+GstBuffer *gst_fc_src_allocate (GstFcSrc *self, gsize size, gboolean flat);
+
 /* Count what was lost up to now, and tell all that was not told yet. */
 void gst_fc_src_settle (GstFcSrc *self);
 
@@ -233,6 +239,15 @@ void gst_fc_src_pass_on_request (GstFcSrc *self);
 /* Takes BUFFER. Returns what goes first: BUFFER, or a header out of the caps;
  * the rest is in self->pending then. */
 GstBuffer *gst_fc_src_put_headers_first (GstFcSrc *self, GstBuffer *buffer);
+/* gstfcsrclayout.c */
+
+/* Learn from QUERY what downstream takes, and complete it. */
+void gst_fc_src_settle_allocation (GstFcSrc *self, GstQuery *query);
+
+/* A copy in the layout of the caps of FRAME, which is leased or was copied to
+ * COPY. NULL where that fails. */
+GstBuffer *gst_fc_src_pack (GstFcSrc *self, const fc_frame_t *frame,
+                            GstBuffer *copy);
 
 /* gstfcsrctime.c */
 

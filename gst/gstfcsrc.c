@@ -35,8 +35,6 @@
 
 #include <string.h>
 
-#include <gst/video/video.h>
-
 #include "gstfcsrc-private.h"
 
 GST_DEBUG_CATEGORY (gst_fc_src_debug);
@@ -289,21 +287,10 @@ gst_fc_src_get_caps (GstBaseSrc *src, GstCaps *filter)
   return filtered;
 }
 
-/* Copies of raw video go into a pool, for a first touch of memory costs more
- * than the copy. What downstream offers goes before. */
 static gboolean
 gst_fc_src_decide_allocation (GstBaseSrc *src, GstQuery *query)
 {
-  GstVideoInfo info;
-  GstCaps *caps;
-
-  gst_query_parse_allocation (query, &caps, NULL);
-  if (caps != NULL && gst_query_get_n_allocation_pools (query) == 0
-      && gst_structure_has_name (gst_caps_get_structure (caps, 0),
-                                 "video/x-raw")
-      && gst_video_info_from_caps (&info, caps))
-    gst_query_add_allocation_pool (query, NULL,
-                                   (guint) GST_VIDEO_INFO_SIZE (&info), 0, 0);
+  gst_fc_src_settle_allocation (GST_FC_SRC (src), query);
   return GST_BASE_SRC_CLASS (parent_class)->decide_allocation (src, query);
 }
 
@@ -535,6 +522,7 @@ gst_fc_src_init (GstFcSrc *self)
   g_mutex_init (&self->wait_lock);
   g_cond_init (&self->wait_cond);
   gst_fc_clock_init (&self->clock);
+  gst_fc_meta_reader_init (&self->metas, GST_ELEMENT (self));
   gst_base_src_set_live (src, TRUE);
   gst_base_src_set_format (src, GST_FORMAT_TIME);
   /* The writer's segment may have an end; its frames may still go on. */

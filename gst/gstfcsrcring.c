@@ -108,6 +108,7 @@ gst_fc_src_negotiate (GstFcSrc *self)
     return GST_FLOW_ERROR;
 
   self->need_format = FALSE;
+  gst_fc_meta_reader_set_caps (&self->metas, caps);
   GST_OBJECT_LOCK (self);
   same = self->caps != NULL && gst_caps_is_strictly_equal (self->caps, caps);
   self->headers_due |= !same;

@@ -105,8 +105,8 @@ gst_fc_src_settle (GstFcSrc *self)
 
 /* Memory from downstream's pool where a frame fits, else of the allocator
  * that was agreed on. An empty pool is not waited for. */
-static GstBuffer *
-gst_fc_src_allocate (GstFcSrc *self, gsize size)
+GstBuffer *
+gst_fc_src_allocate (GstFcSrc *self, gsize size, gboolean flat)
 {
   GstBufferPool *pool = gst_base_src_get_buffer_pool (GST_BASE_SRC (self));
   GstBufferPoolAcquireParams acquire
@@ -121,7 +121,9 @@ gst_fc_src_allocate (GstFcSrc *self, gsize size)
           != GST_FLOW_OK)
         buffer = NULL;
       gst_object_unref (pool);
-      if (buffer != NULL && gst_buffer_get_size (buffer) < size)
+      if (buffer != NULL
+          && (gst_buffer_get_size (buffer) < size
+              || (flat && gst_buffer_get_video_meta (buffer) != NULL)))
         gst_clear_buffer (&buffer);
     }
   if (buffer == NULL)
@@ -161,7 +163,7 @@ gst_fc_src_copy (GstFcSrc *self, GstFcTaken *taken)
       if (self->need_format
           && (self->failure = gst_fc_src_negotiate (self)) != GST_FLOW_OK)
         return -ENOTSUP;
-      taken->copy = gst_fc_src_allocate (self, size);
+      taken->copy = gst_fc_src_allocate (self, size, TRUE);
       if (taken->copy == NULL
           || !gst_buffer_map (taken->copy, &map, GST_MAP_WRITE))
         {
@@ -301,6 +303,7 @@ gst_fc_src_make_buffer (GstFcSrc *self, GstFcTaken *taken)
   else if (taken->leased)
     fc_consumer_release (self->consumer, &taken->frame);
 
+  gst_fc_meta_reader_add (&self->metas, buffer);
   gst_buffer_set_flags (buffer, gst_fc_info_get_flags (info));
   if (self->discont)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
@@ -309,6 +312,27 @@ gst_fc_src_make_buffer (GstFcSrc *self, GstFcTaken *taken)
   GST_BUFFER_OFFSET (buffer) = info->offset;
   GST_BUFFER_OFFSET_END (buffer) = info->offset_end;
   return buffer;
+}
+
+/* Learn how a frame lies. Where downstream would not understand that, copy it.
+ */
+static gboolean
+gst_fc_src_take_layout (GstFcSrc *self, GstFcTaken *taken)
+{
+  GstBuffer *packed;
+
+  gst_fc_meta_reader_take (&self->metas, &taken->frame);
+  if (self->takes_video_meta || !gst_fc_meta_reader_is_padded (&self->metas))
+    return TRUE;
+  packed = gst_fc_src_pack (self, &taken->frame, taken->copy);
+  if (packed == NULL)
+    return FALSE;
+  if (taken->leased)
+    fc_consumer_release (self->consumer, &taken->frame);
+  taken->leased = FALSE;
+  gst_clear_buffer (&taken->copy);
+  taken->copy = packed;
+  return TRUE;
 }
 
 /* The base class sends the segment with the next buffer, and a gap comes
@@ -372,7 +396,8 @@ gst_fc_src_take (GstFcSrc *self, GstFcTaken *taken, GstBuffer **buffer)
   gst_fc_src_observe_latency (self, frame);
   if (gst_fc_src_is_too_old (self, &frame->info)
       || gst_fc_src_is_undecodable (self, frame)
-      || !gst_fc_src_stamp (self, frame, &pts, &dts))
+      || !gst_fc_src_stamp (self, frame, &pts, &dts)
+      || !gst_fc_src_take_layout (self, taken))
     {
       gst_fc_src_discard (self, taken);
       return GST_FLOW_OK;
