@@ -41,11 +41,14 @@ void
 gst_fc_src_settle_allocation (GstFcSrc *self, GstQuery *query)
 {
   const GstFcLayout *layout = &self->metas.layout;
+  GstCaps *caps;
 
+  gst_query_parse_allocation (query, &caps, NULL);
   self->takes_video_meta
       = gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
   gst_fc_src_settle_params (query);
-  if (gst_query_get_n_allocation_pools (query) == 0 && layout->has_video)
+  if (gst_query_get_n_allocation_pools (query) == 0 && caps != NULL
+      && layout->has_video)
     gst_query_add_allocation_pool (
         query, NULL, (guint) GST_VIDEO_INFO_SIZE (&layout->video), 0, 0);
 }
