@@ -5,6 +5,10 @@
 #ifndef GST_FC_META_H
 #define GST_FC_META_H
 
+/* The functions, not their inlines: these read numbers where they lie, and
+ * nothing in a block is aligned. */
+#define GST_BYTE_READER_DISABLE_INLINES
+#define GST_BYTE_WRITER_DISABLE_INLINES
 #include <gst/base/gstbytereader.h>
 #include <gst/base/gstbytewriter.h>
 
