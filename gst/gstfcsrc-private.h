@@ -187,6 +187,11 @@ enum
 
 void gst_fc_src_install_properties (GObjectClass *klass);
 
+/* gstfcsrcuri.c */
+
+/* A GInterfaceInitFunc. */
+void gst_fc_src_uri_handler_init (gpointer g_iface, gpointer iface_data);
+
 /* gstfcsrcstream.c */
 
 GstFlowReturn gst_fc_src_create (GstPushSrc *src, GstBuffer **buffer);

@@ -27,6 +27,27 @@
  * ]|
  * Wait for the next writer when one finishes; -m shows the messages.
  *
+ * ## URIs
+ * Players and uridecodebin open a slot as `fc:///cam0`, or as `fc://cam0` where
+ * its name has no capital letters. A query sets properties, as in
+ * `fc:///cam0?start=oldest&on-lap=latest`: start, start-time, on-lap, on-eos,
+ * on-writer-lost, wait-for-slot, timestamps, memory, request-key-frame and
+ * num-buffers; never the directory. What a URI does not name gets its default.
+ * `preset` stands for several at once; what else the query says goes before it:
+ *
+ * * live: start=live on-lap=latest
+ * * preview: start=latest on-lap=latest on-eos=wait
+ * * recorder: start=oldest on-lap=oldest on-eos=eos
+ * * pre-event: start-time=-10000000000 on-lap=oldest on-eos=eos
+ * * snapshot: start=latest num-buffers=1
+ * * analyser: start=latest on-lap=latest timestamps=stream
+ *
+ * |[
+ * gst-launch-1.0 uridecodebin uri=fc:///cam0?preset=recorder ! videoconvert
+ * ! autovideosink
+ * ]|
+ * Whatever is in the slot, decoded, from its oldest frame on.
+ *
  * ## Messages
  * Element messages, at most ten a second of each: `fc-dropped` (slot, dropped:
  * frames since the last such message, total, first-seq), `fc-writer-lost`,
@@ -44,7 +65,9 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
     "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 
 #define gst_fc_src_parent_class parent_class
-G_DEFINE_FINAL_TYPE (GstFcSrc, gst_fc_src, GST_TYPE_PUSH_SRC)
+G_DEFINE_FINAL_TYPE_WITH_CODE (
+    GstFcSrc, gst_fc_src, GST_TYPE_PUSH_SRC,
+    G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER, gst_fc_src_uri_handler_init))
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (
     fcsrc, "fcsrc", GST_RANK_NONE, GST_TYPE_FC_SRC,
     GST_DEBUG_CATEGORY_INIT (gst_fc_src_debug, "fcsrc", 0,

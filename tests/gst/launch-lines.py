@@ -38,12 +38,22 @@ def start(line):
     return subprocess.Popen(line.split(), stdout=subprocess.DEVNULL)
 
 
-def run(line):
+def ended(line):
+    """LINE's words, with an end set to it, and whether it reads a slot."""
+    if 'uri=fc:///' in line:
+        uri = re.search(r'uri=\S+', line).group(0)
+        end = f'{"&" if "?" in uri else "?"}num-buffers={FRAMES}'
+        return line.replace(uri, uri + end).split(), True
     words = line.split()
     first = next(i for i, word in enumerate(words) if word.endswith('src'))
     words.insert(first + 1, f'num-buffers={FRAMES}')
-    slot = re.search(r'slot=(\w+)', line).group(1)
-    if words[first] == 'fcsrc':
+    return words, words[first] == 'fcsrc'
+
+
+def run(line):
+    words, reads = ended(line)
+    slot = re.search(r'(?:slot=|fc:///)(\w+)', line).group(1)
+    if reads:
         other = start('gst-launch-1.0 -q ' + WRITERS[slot])
     else:
         other = start(f'gst-launch-1.0 -q fcsrc slot={slot} '
@@ -51,7 +61,7 @@ def run(line):
     try:
         print(' '.join(words), flush=True)
         subprocess.run(words, check=True, timeout=PATIENCE)
-        if words[first] != 'fcsrc':
+        if not reads:
             assert other.wait(PATIENCE) == 0, 'its reader failed'
     finally:
         other.kill()
