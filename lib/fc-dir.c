@@ -208,30 +208,49 @@ fc_dir_to_be (fc_dir_t *dir, const char *path)
   return r;
 }
 
+/* The path of fc_dir_candidate ()'s N-th directory where GIVEN is the only one
+ * or NULL, or NULL after the last. OWN is room for it. */
+static const char *
+candidate_path (const char *given, unsigned n, char *own, size_t size)
+{
+  if (given != NULL)
+    return n == 0 ? given : NULL;
+  own_dir (own, size);
+  return n == 0 ? SHARED_DIR : n == 1 ? own : NULL;
+}
+
 int
 fc_dir_candidate (fc_dir_t *dir, const char *path, unsigned n)
 {
   char own[sizeof SHARED_DIR + 16];
-  int flags = 0;
+  const char *given = given_dir (path);
   int r;
 
   dir->fd = -1;
-  path = given_dir (path);
-  if (n > (path == NULL ? 1 : 0))
-    return -ERANGE;
+  path = candidate_path (given, n, own, sizeof own);
   if (path == NULL)
-    {
-      own_dir (own, sizeof own);
-      path = n == 0 ? SHARED_DIR : own;
-      flags = O_NOFOLLOW;
-    }
-  r = dir_open (dir, path, flags);
+    return -ERANGE;
+  r = dir_open (dir, path, given == NULL ? O_NOFOLLOW : 0);
   if (r == -ENOENT)
     return 0;
   if (r == 0)
     r = dir_check_mode (dir);
   if (r < 0)
     fc_dir_close (dir);
+  return r;
+}
+
+int
+fc_slot_dirs (const char *dir, fc_dir_func_t func, void *user_data)
+{
+  char own[sizeof SHARED_DIR + 16];
+  const char *given = given_dir (dir), *path;
+  int r = 0;
+
+  for (unsigned n = 0;
+       r == 0 && (path = candidate_path (given, n, own, sizeof own)) != NULL;
+       n++)
+    r = func (path, user_data);
   return r;
 }
 

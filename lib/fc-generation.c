@@ -423,6 +423,8 @@ fc_generation_set_state (fc_generation_t *gen, fc_state_t state)
   atomic_fetch_add_explicit (&gen->words->wake, 1, memory_order_seq_cst);
   fc_table_post_all (&gen->table);
   fc_wake_observers (&gen->words->wake);
+  /* Who watches the directory (fc_slot_dirs) does not see the words. */
+  (void) futimens (gen->fd, NULL);
 }
 
 void

@@ -625,6 +625,18 @@ typedef struct
   uint64_t attached_wall_ns;
 } fc_consumer_stat_t;
 
+/* Called for each directory, PATH being good for the call alone; not 0 ends
+ * the walk and is what the walk returns. */
+typedef int (*fc_dir_func_t) (const char *path, void *user_data);
+
+/* The directories in which a consumer looks for a slot, in that order: the
+ * only one that DIR or FC_DIR names, else the usual ones. They need not exist,
+ * nor be safe to use: for who watches them for what comes and goes. A slot
+ * comes by a rename to NAME.ring; each time that a writer begins or ends, that
+ * file's times change (inotify's IN_ATTRIB); its writer's death closes it
+ * (IN_CLOSE_WRITE). Any thread. Returns 0, or what FUNC returned. */
+FC_API int fc_slot_dirs (const char *dir, fc_dir_func_t func, void *user_data);
+
 /* Called for each slot, in the order of their names; not 0 ends the walk and
  * is what the walk returns. */
 typedef int (*fc_slot_func_t) (const fc_slot_stat_t *stat, void *user_data);

@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <sys/inotify.h>
+
 #include "fc-test.h"
 
 typedef struct
@@ -49,6 +51,101 @@ list_is_in_the_order_of_names (void)
   CHECK_EQ (seen.count, 2);
   for (int i = 0; i < 5; i++)
     fc_writer_close (writer[i]);
+}
+
+typedef struct
+{
+  char paths[4][64];
+  unsigned count;
+  unsigned stop_after;
+} dirs_t;
+
+static int
+see_dir (const char *path, void *user_data)
+{
+  dirs_t *dirs = user_data;
+
+  CHECK_CMP (strlen (path), <, sizeof dirs->paths[0]);
+  CHECK_CMP (dirs->count, <, 4u);
+  strcpy (dirs->paths[dirs->count++], path);
+  return dirs->count == dirs->stop_after ? 42 : 0;
+}
+
+static void
+dirs_are_those_that_a_consumer_looks_in (void)
+{
+  dirs_t dirs = { .count = 0 };
+  char own[64];
+
+  CHECK_OK (fc_slot_dirs ("/no/such/place", see_dir, &dirs));
+  CHECK_EQ (dirs.count, 1);
+  CHECK (!strcmp (dirs.paths[0], "/no/such/place"));
+  CHECK_EQ (setenv ("FC_DIR", test_dir, 1), 0);
+  dirs.count = 0;
+  CHECK_OK (fc_slot_dirs (NULL, see_dir, &dirs));
+  CHECK_EQ (dirs.count, 1);
+  CHECK (!strcmp (dirs.paths[0], test_dir));
+  CHECK_EQ (unsetenv ("FC_DIR"), 0);
+  dirs.count = 0;
+  CHECK_OK (fc_slot_dirs (NULL, see_dir, &dirs));
+  CHECK_EQ (dirs.count, 2);
+  CHECK (!strcmp (dirs.paths[0], "/dev/shm/framecache"));
+  snprintf (own, sizeof own, "/dev/shm/framecache-%u", (unsigned) geteuid ());
+  CHECK (!strcmp (dirs.paths[1], own));
+  dirs = (dirs_t){ .stop_after = 1 };
+  CHECK_RET (fc_slot_dirs ("", see_dir, &dirs), 42);
+  CHECK_EQ (dirs.count, 1);
+}
+
+/* Whether anything with MASK happened to the slot's ring since the last call.
+ */
+static bool
+ring_had (int watch, uint32_t mask)
+{
+  _Alignas(struct inotify_event) char events[4096];
+  bool had = false;
+  ssize_t n;
+
+  while ((n = read (watch, events, sizeof events)) > 0)
+    for (ssize_t at = 0; at < n;)
+      {
+        struct inotify_event event;
+
+        memcpy (&event, events + at, sizeof event);
+        had |= (event.mask & mask) != 0
+               && !strcmp (events + at + sizeof event, "cam0.ring");
+        at += (ssize_t) (sizeof event + event.len);
+      }
+  CHECK_EQ (errno, EAGAIN);
+  return had;
+}
+
+/* That is how programs that watch the directory learn of it. */
+static void
+begin_and_end_show_in_the_directory (void)
+{
+  fc_writer_options_t options = small_ring ();
+  int watch = inotify_init1 (IN_NONBLOCK | IN_CLOEXEC);
+  fc_writer_t *writer;
+
+  CHECK_CMP (
+      inotify_add_watch (watch, test_dir, IN_ATTRIB | IN_MOVED_TO | IN_DELETE),
+      >=, 0);
+  CHECK_OK (fc_slot_reserve ("cam0", &options));
+  CHECK (ring_had (watch, IN_MOVED_TO));
+  writer = writer_new ("cam0", &options);
+  CHECK (ring_had (watch, IN_ATTRIB));
+  put (writer, 3);
+  CHECK (!ring_had (watch, IN_ALL_EVENTS));
+  CHECK_OK (fc_writer_finish (writer));
+  CHECK (ring_had (watch, IN_ATTRIB));
+  put (writer, 1);
+  CHECK (ring_had (watch, IN_ATTRIB));
+  fc_writer_close (writer);
+  CHECK (ring_had (watch, IN_ATTRIB));
+  CHECK_OK (fc_slot_remove (test_dir, "cam0", 0));
+  CHECK (ring_had (watch, IN_DELETE));
+  close (watch);
 }
 
 static void
@@ -322,6 +419,8 @@ most_is_taken_only_when_leased (void)
 
 static const test_t tests[] = {
   TEST (list_is_in_the_order_of_names),
+  TEST (dirs_are_those_that_a_consumer_looks_in),
+  TEST (begin_and_end_show_in_the_directory),
   TEST (stat_says_what_the_slot_is),
   TEST (rates_are_those_of_the_history),
   TEST (consumers_are_listed_with_their_counts),
