@@ -4,6 +4,7 @@
  */
 #include <gst/gst.h>
 
+#include "gstfcdeviceprovider.h"
 #include "gstfcsink.h"
 #include "gstfcsrc.h"
 
@@ -12,7 +13,8 @@ plugin_init (GstPlugin *plugin)
 {
   gboolean ok = GST_ELEMENT_REGISTER (fcsink, plugin);
 
-  return GST_ELEMENT_REGISTER (fcsrc, plugin) && ok;
+  ok = GST_ELEMENT_REGISTER (fcsrc, plugin) && ok;
+  return GST_DEVICE_PROVIDER_REGISTER (fcdeviceprovider, plugin) && ok;
 }
 
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, fc,
