@@ -387,6 +387,7 @@ GST_START_TEST (players_open_raw_video)
                             " ! fcsink slot=cam0");
 
   play_with_each ("video");
+  play ("fc:///cam0?num-buffers=12 ! fakesink name=out", NULL);
   fct_kill (writer);
 }
 GST_END_TEST
@@ -411,6 +412,45 @@ GST_START_TEST (players_open_audio)
 
   play_with_each ("audio");
   fct_kill (writer);
+}
+GST_END_TEST
+
+/* The width of what SINK gets, or 0. */
+static gint
+width_at (GstElement *sink)
+{
+  GstPad *pad = gst_element_get_static_pad (sink, "sink");
+  GstCaps *caps = gst_pad_get_current_caps (pad);
+  gint width = 0;
+
+  if (caps != NULL)
+    gst_structure_get_int (gst_caps_get_structure (caps, 0), "width", &width);
+  gst_clear_caps (&caps);
+  gst_object_unref (pad);
+  return width;
+}
+
+GST_START_TEST (player_follows_the_next_writer)
+{
+  GstElement *player = fct_new ("playbin", "uri", "fc:///cam0", NULL);
+  GstElement *sink = fct_new ("fakesink", NULL);
+  const gint widths[] = { 64, 32, 64 };
+  guint i;
+
+  g_object_set (player, "video-sink", sink, NULL);
+  gst_element_set_state (player, GST_STATE_PLAYING);
+  for (i = 0; i < G_N_ELEMENTS (widths); i++)
+    {
+      GPid writer = fct_launch ("videotestsrc is-live=true"
+                                " ! video/x-raw,width=%d,height=64"
+                                " ! fcsink slot=cam0",
+                                widths[i]);
+
+      FCT_WAIT (width_at (sink) == widths[i]);
+      fct_kill (writer);
+    }
+  gst_element_set_state (player, GST_STATE_NULL);
+  gst_object_unref (player);
 }
 GST_END_TEST
 
@@ -467,6 +507,7 @@ uri_suite (void)
   tcase_add_test (tc, players_open_raw_video);
   tcase_add_test (tc, players_open_compressed_video);
   tcase_add_test (tc, players_open_audio);
+  tcase_add_test (tc, player_follows_the_next_writer);
   tcase_add_test (tc, players_tell_what_is_wrong);
   return suite;
 }
