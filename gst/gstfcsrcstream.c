@@ -54,15 +54,27 @@ gst_fc_src_is_catching_up (GstFcSrc *self)
   return catching_up;
 }
 
+/* All that libfc counted as lost up to frame NEXT, and that was not told yet:
+ * it also tells it with the next frame, which may be of another generation. How
+ * many of them were key frames is told only then. */
 static void
-gst_fc_src_account (GstFcSrc *self, guint64 dropped, guint64 keys,
-                    guint64 first)
+gst_fc_src_account (GstFcSrc *self, guint64 keys, guint64 next)
 {
-  gboolean skipped;
+  fc_consumer_stats_t stats = FC_CONSUMER_STATS_INIT;
+  gboolean skipped = gst_fc_src_is_catching_up (self);
+  guint64 dropped, first;
 
-  if (dropped == 0)
+  if (!skipped && keys > 0)
+    {
+      GST_OBJECT_LOCK (self);
+      self->counts.dropped_keys += keys;
+      GST_OBJECT_UNLOCK (self);
+    }
+  if (fc_consumer_stats (self->consumer, &stats) != 0
+      || stats.total_dropped <= self->known_drops)
     return;
-  skipped = gst_fc_src_is_catching_up (self);
+  dropped = stats.total_dropped - self->known_drops;
+  first = next - MIN (dropped, next);
   self->known_drops += dropped;
   self->discont = self->need_key = TRUE;
   GST_OBJECT_LOCK (self);
@@ -73,7 +85,6 @@ gst_fc_src_account (GstFcSrc *self, guint64 dropped, guint64 keys,
   else
     {
       self->counts.dropped += dropped;
-      self->counts.dropped_keys += keys;
       self->counts.laps++;
     }
   GST_OBJECT_UNLOCK (self);
@@ -90,13 +101,8 @@ gst_fc_src_settle (GstFcSrc *self)
 {
   fc_consumer_stats_t stats = FC_CONSUMER_STATS_INIT;
 
-  if (self->consumer != NULL && fc_consumer_stats (self->consumer, &stats) == 0
-      && stats.total_dropped > self->known_drops)
-    {
-      guint64 dropped = stats.total_dropped - self->known_drops;
-
-      gst_fc_src_account (self, dropped, 0, stats.cursor - dropped);
-    }
+  if (self->consumer != NULL && fc_consumer_stats (self->consumer, &stats) == 0)
+    gst_fc_src_account (self, 0, stats.cursor);
   gst_fc_notices_post (&self->notices, GST_ELEMENT (self), self->use.slot,
                        TRUE);
 }
@@ -367,8 +373,8 @@ gst_fc_src_take (GstFcSrc *self, GstFcTaken *taken, GstBuffer **buffer)
   fc_frame_t *frame = &taken->frame;
   GstClockTime pts, dts;
 
-  gst_fc_src_account (self, frame->dropped, frame->dropped_keys,
-                      frame->seq - frame->dropped);
+  if (frame->dropped > 0)
+    gst_fc_src_account (self, frame->dropped_keys, frame->seq);
   if ((frame->info.flags & FC_FRAME_EPOCH) || frame->epoch != self->epoch)
     self->discont = TRUE;
   /* A larger ring of the same writer goes on where the last one ended; another
