@@ -382,25 +382,38 @@ die_with_parent (gpointer user_data)
 }
 
 GPid
-fct_launch (const gchar *format, ...)
+fct_spawn (const gchar *format, ...)
 {
-  gchar *line, *command;
   GError *error = NULL;
   gchar **argv;
+  gchar *line;
   va_list args;
   GPid pid;
 
   va_start (args, format);
   line = g_strdup_vprintf (format, args);
   va_end (args);
-  command = g_strconcat ("gst-launch-1.0 -q ", line, NULL);
-  g_assert_true (g_shell_parse_argv (command, NULL, &argv, &error));
+  g_assert_true (g_shell_parse_argv (line, NULL, &argv, &error));
   g_spawn_async (NULL, argv, NULL,
                  G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
                  die_with_parent, NULL, &pid, &error);
   g_assert_no_error (error);
   g_strfreev (argv);
-  g_free (command);
+  g_free (line);
+  return pid;
+}
+
+GPid
+fct_launch (const gchar *format, ...)
+{
+  va_list args;
+  gchar *line;
+  GPid pid;
+
+  va_start (args, format);
+  line = g_strdup_vprintf (format, args);
+  va_end (args);
+  pid = fct_spawn ("gst-launch-1.0 -q %s", line);
   g_free (line);
   return pid;
 }
@@ -412,4 +425,14 @@ fct_kill (GPid pid)
 
   g_assert_cmpint (kill (pid, SIGKILL), ==, 0);
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+}
+
+void
+fct_finished (GPid pid)
+{
+  int status = 0;
+
+  FCT_WAIT (waitpid (pid, &status, WNOHANG) == pid);
+  fail_unless (WIFEXITED (status) && WEXITSTATUS (status) == 0,
+               "the process ended with status 0x%x", status);
 }

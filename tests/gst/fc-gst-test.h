@@ -82,6 +82,10 @@ void fct_expect_error (GstBus *bus, gint code, const gchar *text);
 
 /* A pipeline in another process (gst-launch-1.0), until it is killed. */
 GPid fct_launch (const gchar *line, ...) G_GNUC_PRINTF (1, 2);
+/* Any other program, with its arguments, quoted as for a shell. */
+GPid fct_spawn (const gchar *line, ...) G_GNUC_PRINTF (1, 2);
 void fct_kill (GPid pid);
+/* It ends by itself, and is content. */
+void fct_finished (GPid pid);
 
 #endif /* FC_GST_TEST_H */
