@@ -39,9 +39,9 @@ typedef struct
 } Consumer;
 
 static const gchar *const ends[N_CONSUMERS] = {
-  "memory=auto ! fakesink name=sink sync=false enable-last-sample=false",
-  "memory=copy ! queue ! fakesink name=sink sync=false",
-  "memory=auto ! identity sleep-time=3000 ! fakesink name=sink sync=false",
+  "memory=auto ! fakesink sync=false enable-last-sample=false",
+  "memory=copy ! queue ! fakesink sync=false",
+  "memory=auto ! identity sleep-time=3000 ! fakesink sync=false",
 };
 
 static const gsize sizes[] = { 1000, 5000, 100, 20000 };
@@ -71,21 +71,22 @@ start_consumers (void)
   for (i = 0; i < N_CONSUMERS; i++)
     {
       Consumer *c = &consumers[i];
-      gchar *line = g_strdup_printf ("fcsrc slot=cam0 start=oldest on-eos=wait "
+      gchar *line = g_strdup_printf ("fcsrc name=src slot=cam0 start=oldest "
+                                     "on-eos=wait "
                                      "timestamps=stream %s",
                                      ends[i]);
-      GstElement *sink;
+      GstElement *src;
 
       c->pipeline = gst_parse_launch (line, NULL);
       c->bus = gst_element_get_bus (c->pipeline);
-      sink = gst_bin_get_by_name (GST_BIN (c->pipeline), "sink");
-      c->watch = fct_watch_new (sink, "sink");
+      src = gst_bin_get_by_name (GST_BIN (c->pipeline), "src");
+      c->watch = fct_watch_new (src, "src");
       if (i == LEASING)
         gst_pad_add_probe (c->watch->pad, GST_PAD_PROBE_TYPE_BUFFER, keep, NULL,
                            NULL);
       fail_if (gst_element_set_state (c->pipeline, GST_STATE_PLAYING)
                == GST_STATE_CHANGE_FAILURE);
-      gst_object_unref (sink);
+      gst_object_unref (src);
       g_free (line);
     }
 }
