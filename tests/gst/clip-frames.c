@@ -8,7 +8,8 @@
  *   frame PTS DURATION SIZE SHA256
  *
  * then the caps, and what an element named "src" and its messages say of
- * losses. Times are running time's nanoseconds.
+ * losses; "playing 1" when that element is. Times are running time's
+ * nanoseconds.
  */
 #include <gst/gst.h>
 
@@ -49,6 +50,18 @@ print_buffer (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 }
 
 static gboolean
+is_source_playing (GstMessage *message)
+{
+  GstState state;
+
+  if (GST_MESSAGE_TYPE (message) != GST_MESSAGE_STATE_CHANGED
+      || !g_str_equal (GST_MESSAGE_SRC_NAME (message), "src"))
+    return FALSE;
+  gst_message_parse_state_changed (message, NULL, &state, NULL);
+  return state == GST_STATE_PLAYING;
+}
+
+static gboolean
 run (GstElement *pipeline, Report *report)
 {
   GstBus *bus = gst_element_get_bus (pipeline);
@@ -66,6 +79,8 @@ run (GstElement *pipeline, Report *report)
           && gst_structure_get (s, "dropped", G_TYPE_UINT64, &dropped, "total",
                                 G_TYPE_UINT64, &report->total, NULL))
         report->told += dropped;
+      if (is_source_playing (message))
+        g_print ("playing 1\n");
       if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS)
         done = 1;
       if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
