@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <string.h>
+
 #include "gstfccell.h"
 
 typedef enum
@@ -14,9 +16,11 @@ typedef enum
 typedef struct
 {
   GstMemory memory;
+  GstFcSlot *slot;
   fc_writer_t *writer; /* good for as long as the cell is out or held */
   fc_frame_t frame;
   GstFcCellState state;
+  gboolean is_copy; /* of another cell */
 } GstFcCell;
 
 /* The allocator ------------------------------------------------------- */
@@ -33,6 +37,9 @@ struct _GstFcCellAllocator
 G_DEFINE_FINAL_TYPE (GstFcCellAllocator, gst_fc_cell_allocator,
                      GST_TYPE_ALLOCATOR)
 
+/* The allocator's own way, into ordinary memory. */
+static GstMemoryCopyFunction gst_fc_cell_copy_elsewhere;
+
 static void
 gst_fc_cell_free (GstAllocator *allocator, GstMemory *memory)
 {
@@ -43,6 +50,7 @@ gst_fc_cell_free (GstAllocator *allocator, GstMemory *memory)
     fc_writer_abandon (self->writer, &self->frame);
   else if (memory->parent == NULL && self->state == CELL_HELD)
     fc_writer_unhold (self->writer, &self->frame);
+  g_clear_pointer (&self->slot, gst_fc_slot_unref);
   g_free (self);
 }
 
@@ -74,6 +82,33 @@ gst_fc_cell_share (GstMemory *memory, gssize offset, gssize size)
   return &part->memory;
 }
 
+/* GStreamer copies what is to be passed on while it is mapped for writing:
+ * each frame that a decoder keeps as a reference. Copied into a cell it need
+ * not be copied again. */
+static GstMemory *
+gst_fc_cell_copy (GstMemory *memory, gssize offset, gssize size)
+{
+  GstFcCell *self = (GstFcCell *) memory, *copy = NULL;
+  GstMapInfo map;
+
+  if (size < 0)
+    size = (gssize) memory->size - offset;
+  if (self->slot != NULL && offset == 0 && memory->offset == 0
+      && gst_memory_map (memory, &map, GST_MAP_READ))
+    {
+      copy = (GstFcCell *) gst_fc_cell_new (self->slot, (gsize) size);
+      if (copy != NULL)
+        {
+          memcpy (copy->frame.data, map.data, (gsize) size);
+          copy->is_copy = TRUE;
+        }
+      gst_memory_unmap (memory, &map);
+    }
+  if (copy != NULL)
+    return &copy->memory;
+  return gst_fc_cell_copy_elsewhere (memory, offset, size);
+}
+
 static void
 gst_fc_cell_allocator_class_init (GstFcCellAllocatorClass *klass)
 {
@@ -85,6 +120,8 @@ gst_fc_cell_allocator_init (GstFcCellAllocator *self)
 {
   GstAllocator *allocator = GST_ALLOCATOR (self);
 
+  gst_fc_cell_copy_elsewhere = allocator->mem_copy;
+  allocator->mem_copy = gst_fc_cell_copy;
   allocator->mem_type = "FramecacheCell";
   allocator->mem_map = gst_fc_cell_map;
   allocator->mem_unmap = gst_fc_cell_unmap;
@@ -122,6 +159,7 @@ gst_fc_cell_new (GstFcSlot *slot, gsize size)
       return NULL;
     }
   self = g_new0 (GstFcCell, 1);
+  self->slot = gst_fc_slot_ref (slot);
   self->writer = writer;
   self->frame = frame;
   self->state = CELL_FILLING;
@@ -183,5 +221,6 @@ gst_fc_cell_commit (GstBuffer *buffer, const fc_info_t *info, int *err)
   self->state = shared && *err >= 0 ? CELL_HELD : CELL_DONE;
   if (*err < 0)
     return GST_FC_CELL_FAILED;
-  return *err == 0 ? GST_FC_CELL_COMMITTED : GST_FC_CELL_COPIED;
+  return *err == 0 && !self->is_copy ? GST_FC_CELL_COMMITTED
+                                     : GST_FC_CELL_COPIED;
 }

@@ -21,7 +21,7 @@ gboolean gst_fc_cell_is_buffer (GstBuffer *buffer, fc_writer_t *writer);
 typedef enum
 {
   GST_FC_CELL_COMMITTED,
-  GST_FC_CELL_COPIED, /* was of an older ring: libfc copied it */
+  GST_FC_CELL_COPIED, /* but had been copied into the cell, or was now */
   GST_FC_CELL_IN_USE, /* somebody may write to it: still to be copied */
   GST_FC_CELL_FAILED  /* *ERR says why; the frame is lost */
 } GstFcCellResult;

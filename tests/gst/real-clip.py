@@ -3,8 +3,7 @@
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# real-clip.py CLIP-FRAMES CLIP-WRITER CASE, where these are the programs, and
-# CASE is one of
+# real-clip.py CLIP-FRAMES CASE, where that is the program, and CASE is one of
 #
 #   whole      the decoded pictures, all of them, in two other processes
 #   throttled  a consumer that is too slow: what is missing is what it tells
@@ -15,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 CLIP = ('/usr/share/forensics-samples/original-files/movie1/'
         'VID_20191220_170832.mp4')
@@ -66,9 +66,19 @@ def watch(line):
     return start(sys.argv[1], line)
 
 
-def write(consumers, line):
-    """LINE into the slot, once that many consumers wait for it."""
-    return start(sys.argv[2], 'clip', str(consumers), line)
+def waits_for_slot(process):
+    fds = f'/proc/{process.process.pid}/fd'
+    return any(os.readlink(f'{fds}/{fd}') == 'anon_inode:inotify'
+               for fd in os.listdir(fds) if os.path.lexists(f'{fds}/{fd}'))
+
+
+def write(readers, line):
+    """LINE into the slot, once all READERS wait for it to be made."""
+    end = time.monotonic() + PATIENCE
+    while not all(waits_for_slot(reader) for reader in readers):
+        assert time.monotonic() < end, 'not every reader waits for the slot'
+        time.sleep(0.01)
+    return start('gst-launch-1.0', '-q', *line.split())
 
 
 def consumer(options, end='fakesink'):
@@ -101,7 +111,7 @@ def whole():
     depth = len(expected.frames) * 3 // 2
     check_memory(depth)
     readers = [consumer('start=oldest'), consumer('start=oldest memory=copy')]
-    writer = write(2, VIDEO + 'avdec_h264 ! fcsink slot=clip '
+    writer = write(readers, VIDEO + 'avdec_h264 ! fcsink slot=clip '
                    f'ring-depth={depth} sync=false')
     writer.finish()
     for reader in readers:
@@ -118,7 +128,7 @@ def throttled():
     check_memory(8)
     slow = watch('fcsrc name=src slot=clip timestamps=stream start=oldest ! '
                  'identity sleep-time=120000 ! fakesink name=out sync=false')
-    writer = write(1, VIDEO + 'avdec_h264 ! fcsink slot=clip '
+    writer = write([slow], VIDEO + 'avdec_h264 ! fcsink slot=clip '
                    'ring-depth=8')
     writer.finish()
     got = Frames(slow.finish())
@@ -138,7 +148,7 @@ def undecoded():
     for line in VIDEO, AUDIO:
         expected = direct(line)
         reader = consumer('start=oldest')
-        writer = write(1, line + 'fcsink slot=clip sync=false')
+        writer = write([reader], line + 'fcsink slot=clip sync=false')
         writer.finish()
         got = Frames(reader.finish())
         assert got.frames == expected.frames, line
@@ -155,7 +165,7 @@ def main():
         if not os.path.exists(CLIP):
             sys.exit(f'{CLIP} is missing: install forensics-samples-files')
         {'whole': whole, 'throttled': throttled,
-         'undecoded': undecoded}[sys.argv[3]]()
+         'undecoded': undecoded}[sys.argv[2]]()
     finally:
         for process in processes:
             process.process.kill()

@@ -121,6 +121,16 @@ video_writer (void)
       fct_new ("fcsink", "slot", "cam0", "ring-depth", 8, NULL), CAPS);
 }
 
+/* Begins with the next frame. */
+static GstHarness *
+reader (void)
+{
+  GstHarness *h = fct_reader (NULL, 0);
+
+  FCT_WAIT (fct_waiting ("cam0") == 1);
+  return h;
+}
+
 static void
 check_counts (GstHarness *h, guint zero_copy, guint copied)
 {
@@ -141,7 +151,7 @@ cells_out (GstHarness *h)
 
 GST_START_TEST (filled_in_place)
 {
-  GstHarness *h = video_writer (), *src = fct_reader (NULL, 0);
+  GstHarness *h = video_writer (), *src = reader ();
   GstBufferPool *pool = pool_of (h, 0);
   guint i;
 
@@ -164,7 +174,7 @@ GST_END_TEST
 /* Any order, and one that comes to nothing. */
 GST_START_TEST (several_in_flight)
 {
-  GstHarness *h = video_writer (), *src = fct_reader (NULL, 0);
+  GstHarness *h = video_writer (), *src = reader ();
   GstBufferPool *pool = pool_of (h, 3);
   GstBuffer *buffer[5];
   guint i;
@@ -193,7 +203,7 @@ GST_END_TEST
 
 GST_START_TEST (no_wait_when_cells_run_out)
 {
-  GstHarness *h = video_writer (), *src = fct_reader (NULL, 0);
+  GstHarness *h = video_writer (), *src = reader ();
   GstBufferPool *pool = pool_of (h, 0);
   GstBuffer *buffer[40];
   guint i, cells = 0;
@@ -274,7 +284,7 @@ GST_END_TEST
  * is not used for another one. */
 GST_START_TEST (kept_cells_are_not_reused)
 {
-  GstHarness *h = video_writer (), *src = fct_reader (NULL, 0);
+  GstHarness *h = video_writer (), *src = reader ();
   GstBufferPool *pool = pool_of (h, 2);
   GstBuffer *kept = get (pool, 77), *memory_only;
   GstMemory *memory;
@@ -309,7 +319,7 @@ GST_END_TEST
 /* Whatever an element upstream has kept, it writes into a copy. */
 GST_START_TEST (published_frame_is_writable_for_nobody)
 {
-  GstHarness *h = video_writer (), *src = fct_reader (NULL, 0);
+  GstHarness *h = video_writer (), *src = reader ();
   GstBufferPool *pool = pool_of (h, 2);
   GstBuffer *buffer = get (pool, 5), *kept;
   GstMemory *memory = gst_buffer_peek_memory (buffer, 0);
@@ -327,7 +337,7 @@ GST_START_TEST (published_frame_is_writable_for_nobody)
   fail_unless (gst_buffer_map (kept, &map, GST_MAP_WRITE));
   memset (map.data, 9, map.size);
   gst_buffer_unmap (kept, &map);
-  fail_if (in_ring (kept));
+  fail_if (gst_buffer_peek_memory (kept, 0) == memory);
   check_pixels (kept, 9);
   gst_buffer_unref (kept);
   pull (src, 5);
@@ -340,7 +350,7 @@ GST_END_TEST
 /* Upstream still has it mapped for writing. */
 GST_START_TEST (frame_still_written_to_is_copied)
 {
-  GstHarness *h = video_writer (), *src = fct_reader (NULL, 0);
+  GstHarness *h = video_writer (), *src = reader ();
   GstBufferPool *pool = pool_of (h, 2);
   GstBuffer *buffer = get (pool, 5);
   GstMemory *memory = gst_buffer_peek_memory (buffer, 0);
@@ -362,7 +372,7 @@ GST_END_TEST
 /* What is not one whole cell that is published for the first time. */
 GST_START_TEST (everything_else_is_copied_once)
 {
-  GstHarness *h = video_writer (), *src = fct_reader (NULL, 0);
+  GstHarness *h = video_writer (), *src = reader ();
   GstBufferPool *pool = pool_of (h, 4);
   GstBuffer *buffer, *twice;
 
@@ -420,8 +430,7 @@ GST_START_TEST (sink_swapped_while_upstream_keeps_buffers)
   push (h, gst_buffer_ref (held));
   fct_stop (h);
   h = video_writer ();
-  src = fct_reader (NULL, 0);
-  FCT_WAIT (fct_waiting ("cam0") == 1);
+  src = reader ();
   gst_buffer_memset (empty, 0, 3, SIZE);
   GST_BUFFER_OFFSET (empty) = 3;
   push (h, empty);
@@ -457,8 +466,7 @@ GST_START_TEST (sink_restarted_under_its_pool)
   gst_element_set_state (h->element, GST_STATE_NULL);
   check_pixels (held, 1);
   gst_element_set_state (h->element, GST_STATE_PLAYING);
-  src = fct_reader (NULL, 0);
-  FCT_WAIT (fct_waiting ("cam0") == 1);
+  src = reader ();
   gst_harness_push_event (h, gst_event_new_stream_start ("again"));
   gst_harness_push_event (h, gst_event_new_caps (caps));
   push (h, get (pool, 2));
@@ -477,7 +485,7 @@ GST_START_TEST (caps_changed_in_the_middle)
 {
   const gchar *other = "video/x-raw,format=NV12,width=640,height=480,"
                        "framerate=30/1";
-  GstHarness *h = video_writer (), *src = fct_reader (NULL, 0);
+  GstHarness *h = video_writer (), *src = reader ();
   GstBufferPool *pool = pool_of (h, 1);
   GstBuffer *late;
   guint i;
@@ -507,7 +515,7 @@ GST_END_TEST
 /* A shallow copy of a buffer is another buffer over the same cell. */
 GST_START_TEST (shallow_copies_stay_in_the_ring)
 {
-  GstHarness *h = video_writer (), *src = fct_reader (NULL, 0);
+  GstHarness *h = video_writer (), *src = reader ();
   GstBufferPool *pool = pool_of (h, 1);
   GstBuffer *buffer = get (pool, 1), *copy = gst_buffer_copy (buffer);
 
