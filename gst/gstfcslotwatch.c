@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * By inotify, asleep while nothing happens. It does not see a file system that
- * is mounted over a directory, nor a directory of which a parent is renamed.
+ * is mounted over a directory, another directory that a symbolic link in the
+ * path comes to lead to, nor that a parent of a directory is renamed.
  */
 #include <errno.h>
 #include <poll.h>

@@ -50,7 +50,7 @@ def lacks(text, *parts):
 
 
 def play():
-    """One that is live, one that is compressed, and one that is not allowed."""
+    """What is live, compressed, not allowed, and not there."""
     launch(CAMERA)
     launch(CODED)
     for uri in ('fc:///cam0?num-buffers=20', 'fc://cam0?preset=snapshot',
@@ -62,6 +62,9 @@ def play():
     text = run('gst-play-1.0', '--no-interactive',
                '--videosink=fakevideosink', 'fc:///cam0?directory=/tmp')
     has(text, 'can not set "directory"', 'preset, start')
+    text = run('gst-play-1.0', '--no-interactive',
+               '--videosink=fakevideosink', 'fc:///none?wait-for-slot=1')
+    has(text, 'there is no slot none')
 
 
 def discover():
