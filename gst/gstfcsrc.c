@@ -36,11 +36,11 @@
  * `preset` stands for several at once; what else the query says goes before it:
  *
  * * live: start=live on-lap=latest
- * * preview: start=latest on-lap=latest on-eos=wait
+ * * preview: start=key-frame on-eos=wait
  * * recorder: start=oldest on-lap=oldest on-eos=eos
  * * pre-event: start-time=-10000000000 on-lap=oldest on-eos=eos
- * * snapshot: start=latest num-buffers=1
- * * analyser: start=latest on-lap=latest timestamps=stream
+ * * snapshot: start=key-frame num-buffers=1
+ * * analyser: start=key-frame timestamps=stream
  *
  * |[
  * gst-launch-1.0 uridecodebin uri=fc:///cam0?preset=recorder ! videoconvert

@@ -33,11 +33,11 @@ static const struct
   const gchar *settings; /* as in a query */
 } presets[] = {
   { "live", "start=live&on-lap=latest" },
-  { "preview", "start=latest&on-lap=latest&on-eos=wait" },
+  { "preview", "start=key-frame&on-eos=wait" },
   { "recorder", "start=oldest&on-lap=oldest&on-eos=eos" },
   { "pre-event", "start-time=-10000000000&on-lap=oldest&on-eos=eos" },
-  { "snapshot", "start=latest&num-buffers=1" },
-  { "analyser", "start=latest&on-lap=latest&timestamps=stream" },
+  { "snapshot", "start=key-frame&num-buffers=1" },
+  { "analyser", "start=key-frame&timestamps=stream" },
 };
 
 /* One for each key, 0 where fcsrc has no such property. */

@@ -194,7 +194,7 @@ GST_START_TEST (illegal_value_says_what_is_allowed)
   GstElement *src = fct_new ("fcsrc", "slot", "before", NULL);
 
   refused (src, "fc:///cam0?on-eos=wait&start=newest", GST_URI_ERROR_BAD_URI,
-           "start=newest", "live, latest, oldest", NULL);
+           "start=newest", "live, latest, oldest, key-frame", NULL);
   refused (src, "fc:///cam0?start=2", GST_URI_ERROR_BAD_URI, "start=2", NULL);
   refused (src, "fc:///cam0?start=", GST_URI_ERROR_BAD_URI, "start=", NULL);
   refused (src, "fc:///cam0?start", GST_URI_ERROR_BAD_URI, "start=", NULL);
@@ -217,20 +217,20 @@ GST_START_TEST (explicit_keys_override_a_preset)
 {
   GstElement *src = fct_new ("fcsrc", NULL);
 
-  set_uri (src, "fc:///cam0?preset=recorder");
-  expect_uri (src, "fc:///cam0?start=oldest&on-lap=oldest");
-  set_uri (src, "fc:///cam0?preset=snapshot");
-  expect_uri (src, "fc:///cam0?start=latest&num-buffers=1");
-  set_uri (src, "fc:///cam0?preset=preview");
-  expect_uri (src, "fc:///cam0?start=latest&on-lap=latest&on-eos=wait");
-  set_uri (src, "fc:///cam0?start=latest&preset=recorder&on-eos=wait");
-  expect_uri (src, "fc:///cam0?start=latest&on-lap=oldest&on-eos=wait");
   set_uri (src, "fc:///cam0?preset=live");
   expect_uri (src, "fc:///cam0?on-lap=latest");
-  set_uri (src, "fc:///cam0?preset=analyser");
-  expect_uri (src, "fc:///cam0?start=latest&on-lap=latest&timestamps=stream");
+  set_uri (src, "fc:///cam0?preset=preview");
+  expect_uri (src, "fc:///cam0?start=key-frame&on-eos=wait");
+  set_uri (src, "fc:///cam0?preset=recorder");
+  expect_uri (src, "fc:///cam0?start=oldest&on-lap=oldest");
   set_uri (src, "fc:///cam0?preset=pre-event");
-  fail_unless_equals_int (get_enum (src, "on-lap"), 1);
+  expect_uri (src, "fc:///cam0?start-time=-10000000000&on-lap=oldest");
+  set_uri (src, "fc:///cam0?preset=snapshot");
+  expect_uri (src, "fc:///cam0?start=key-frame&num-buffers=1");
+  set_uri (src, "fc:///cam0?preset=analyser");
+  expect_uri (src, "fc:///cam0?start=key-frame&timestamps=stream");
+  set_uri (src, "fc:///cam0?start=latest&preset=recorder&on-eos=wait");
+  expect_uri (src, "fc:///cam0?start=latest&on-lap=oldest&on-eos=wait");
   gst_object_unref (src);
 }
 GST_END_TEST
