@@ -3,7 +3,7 @@
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# tools.py play | discover | list | follow
+# tools.py play | discover | list | follow | usual
 import os
 import shutil
 import signal
@@ -135,13 +135,42 @@ def follow():
     follower.wait('Device removed', 'cam0')
 
 
+def usual():
+    """Two directories where nothing names one; the first goes before."""
+    own = f'/dev/shm/framecache-{os.geteuid()}'
+    del os.environ['FC_DIR']
+    follower = Follower('Source/Framecache')
+    os.mkdir('/dev/shm/noise')
+    os.mkdir(own, 0o700)
+    os.environ['FC_DIR'] = own
+    second = launch(CAMERA)
+    follower.wait('Device found', f'slot=cam0 directory={own}')
+    del os.environ['FC_DIR']
+    first = launch(CAMERA)
+    follower.wait('Device modified', 'slot=cam0 directory=/dev/shm/framecache')
+    first.send_signal(signal.SIGINT)
+    follower.wait('Device modified', f'slot=cam0 directory={own}')
+    second.send_signal(signal.SIGINT)
+    follower.wait('Device removed', 'cam0')
+
+
+def enter_private_shm():
+    """Go on where nobody else's slots are."""
+    if 'FC_TEST_PRIVATE' not in os.environ:
+        os.environ['FC_TEST_PRIVATE'] = '1'
+        os.execvp('unshare', ['unshare', '-rm', sys.executable, *sys.argv])
+    run('mount', '-t', 'tmpfs', '-o', 'mode=1777', 'none', '/dev/shm')
+
+
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('terminated'))
+    if sys.argv[1] == 'usual':
+        enter_private_shm()
     directory = tempfile.mkdtemp(prefix='fc-tools-', dir='/dev/shm')
     os.environ['FC_DIR'] = directory
     try:
         {'play': play, 'discover': discover, 'list': list_slots,
-         'follow': follow}[sys.argv[1]]()
+         'follow': follow, 'usual': usual}[sys.argv[1]]()
     finally:
         for process in started:
             process.kill()
