@@ -12,6 +12,8 @@
 #define DECLARED_EVERY (250 * GST_MSECOND)
 /* More than this is not a latency, whatever the slot says. */
 #define LATENCY_BELIEVED (10 * GST_SECOND)
+/* And more than this is no distance between a frame's two times. */
+#define REORDER_BELIEVED (60 * (GstClockTimeDiff) GST_SECOND)
 
 static GstFcTimestamps
 gst_fc_src_get_timestamps (GstFcSrc *self)
@@ -121,6 +123,21 @@ gst_fc_src_time_attached (GstFcSrc *self, gboolean begin)
 
 /* Time stamps ---------------------------------------------------------- */
 
+/* How far the dts is from the pts. Both come from the slot: what would lead to
+ * nowhere is none. */
+static GstClockTimeDiff
+gst_fc_src_get_reorder (const fc_info_t *info)
+{
+  GstClockTimeDiff reorder;
+
+  if (!GST_CLOCK_TIME_IS_VALID (info->pts)
+      || !GST_CLOCK_TIME_IS_VALID (info->dts))
+    return 0;
+  reorder = GST_CLOCK_DIFF (info->pts, info->dts);
+  return reorder > -REORDER_BELIEVED && reorder < REORDER_BELIEVED ? reorder
+                                                                   : 0;
+}
+
 /* CAPTURE, of CLOCK_MONOTONIC, and now, as running times of this pipeline.
  * Without a clock that begins with the first frame. */
 static void
@@ -130,6 +147,7 @@ gst_fc_src_running_times (GstFcSrc *self, GstClockTime capture,
   GstClockTime base = gst_element_get_base_time (GST_ELEMENT (self));
   GstClockTime monotonic = gst_fc_monotonic ();
 
+  capture = MIN (capture, monotonic + LATENCY_BELIEVED);
   if (gst_fc_clock_observe (&self->clock))
     {
       capture = gst_fc_clock_from_monotonic (&self->clock, capture);
@@ -218,10 +236,9 @@ gst_fc_src_stamp_clock (GstFcSrc *self, const fc_frame_t *frame,
   const fc_info_t *info = &frame->info;
   gboolean has_pts = GST_CLOCK_TIME_IS_VALID (info->pts);
   gboolean has_dts = GST_CLOCK_TIME_IS_VALID (info->dts);
-  GstClockTimeDiff running, now, least = G_MININT64, reorder = 0;
+  GstClockTimeDiff reorder = gst_fc_src_get_reorder (info);
+  GstClockTimeDiff running, now, least = G_MININT64;
 
-  if (has_pts && has_dts)
-    reorder = GST_CLOCK_DIFF (info->pts, info->dts);
   gst_fc_src_running_times (self,
                             info->capture_ns != FC_TIME_NONE ? info->capture_ns
                                                              : info->commit_ns,
@@ -294,10 +311,7 @@ gst_fc_src_stamp_arrival (GstFcSrc *self, const fc_frame_t *frame,
 
   gst_fc_src_running_times (self, info->commit_ns, &running, &now);
   *dts = (GstClockTime) MAX (now, 0);
-  *pts = *dts;
-  if (GST_CLOCK_TIME_IS_VALID (info->pts) && GST_CLOCK_TIME_IS_VALID (info->dts)
-      && info->pts > info->dts)
-    *pts += info->pts - info->dts;
+  *pts = *dts + (GstClockTime) MAX (-gst_fc_src_get_reorder (info), 0);
 }
 
 /* The segment that gives time TIME the running time RUNNING: the writer's

@@ -253,6 +253,32 @@ GST_START_TEST (latest_is_not_shifted)
 }
 GST_END_TEST
 
+/* Nor by what the writer stood still for. */
+GST_START_TEST (latest_of_a_silent_writer)
+{
+  FctLine writer, reader;
+  FctSeen first;
+  gint64 begin;
+
+  fct_line_start (&writer, FCT_WRITER, "sink", NULL);
+  FCT_WAIT (fct_line_count (&writer) > 20);
+  fct_line_set (&writer, GST_STATE_PAUSED);
+  begin = g_get_monotonic_time ();
+  FCT_WAIT (g_get_monotonic_time () > begin + G_TIME_SPAN_SECOND / 2);
+  fct_line_start (&reader, "fcsrc name=end slot=cam0 start=latest ! fakesink",
+                  "src", NULL);
+  FCT_WAIT (fct_line_count (&reader) > 0);
+  first = fct_line_nth (&reader, 0);
+  fail_unless (first.running >= 0
+               && first.running + (GstClockTimeDiff) LATE > first.now);
+  fct_line_set (&writer, GST_STATE_PLAYING);
+  FCT_WAIT (fct_line_count (&reader) > 10);
+  fail_unless_equals_int64 (check_shift (&writer, &reader, 1, 9), 0);
+  fct_line_stop (&reader);
+  fct_line_stop (&writer);
+}
+GST_END_TEST
+
 static Suite *
 history_suite (void)
 {
@@ -270,6 +296,7 @@ history_suite (void)
   tcase_add_test (tc, no_bin_no_agreement);
   tcase_add_test (tc, pause_leaves_the_history_behind);
   tcase_add_test (tc, latest_is_not_shifted);
+  tcase_add_test (tc, latest_of_a_silent_writer);
   return suite;
 }
 
