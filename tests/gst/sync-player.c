@@ -121,7 +121,7 @@ main (int argc, char **argv)
 {
   gboolean writes = argc > 1 && g_str_equal (argv[1], "writer");
   gint64 offset = argc > 3 ? g_ascii_strtoll (argv[3], NULL, 10) : 0;
-  Player self = { NULL };
+  Player self = { .loop = NULL };
   GstClock *clock;
   GstBus *bus;
 

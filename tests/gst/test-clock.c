@@ -93,21 +93,21 @@ check_drift (gint64 ppm, gboolean of_writer, GstClockTimeDiff within)
 
 GST_START_TEST (writer_by_a_clock_that_drifts)
 {
-  check_drift (100, TRUE, GST_MSECOND);
+  check_drift (100, TRUE, 2 * GST_MSECOND);
 }
 GST_END_TEST
 
 GST_START_TEST (reader_by_a_clock_that_drifts)
 {
-  check_drift (-100, FALSE, GST_MSECOND);
+  check_drift (-100, FALSE, 2 * GST_MSECOND);
 }
 GST_END_TEST
 
 /* 10 ms a second: one observation would be out by 30 ms, an offset by 16. */
 GST_START_TEST (much_drift_is_followed)
 {
-  check_drift (10000, TRUE, 3 * GST_MSECOND);
-  check_drift (-10000, FALSE, 3 * GST_MSECOND);
+  check_drift (10000, TRUE, 5 * GST_MSECOND);
+  check_drift (-10000, FALSE, 5 * GST_MSECOND);
 }
 GST_END_TEST
 
@@ -174,7 +174,7 @@ GST_START_TEST (network_clock)
       FctSeen seen = fct_line_nth (&reader, i);
       GstClockTimeDiff apart = fct_line_shift (&writer, &seen);
 
-      fail_unless (ABS (apart) < 20 * GST_MSECOND, "%" GST_STIME_FORMAT,
+      fail_unless (ABS (apart) < 100 * GST_MSECOND, "%" GST_STIME_FORMAT,
                    GST_STIME_ARGS (apart));
     }
   fct_line_stop (&reader);
