@@ -169,6 +169,34 @@ GST_START_TEST (shift_is_forgotten_in_ready)
 }
 GST_END_TEST
 
+/* Also where the pipeline plays on, and its bins know of the old one. */
+GST_START_TEST (shift_is_forgotten_by_the_last_source)
+{
+  GstClockTimeDiff before, after;
+  FctLine writer, reader;
+  guint n;
+
+  fct_line_start (&writer, FCT_WRITER, "sink", NULL);
+  FCT_WAIT (fct_line_count (&writer) > 25);
+  fct_line_start (&reader,
+                  "fcsrc name=end slot=cam0 start=oldest ! "
+                  "fakesink async=false",
+                  "src", NULL);
+  FCT_WAIT (fct_line_count (&reader) > 5);
+  before = check_shift (&writer, &reader, 0, 5);
+  gst_element_set_state (reader.end, GST_STATE_READY);
+  n = fct_line_count (&writer);
+  FCT_WAIT (fct_line_count (&writer) > n + 25);
+  n = fct_line_count (&reader);
+  fail_unless (gst_element_sync_state_with_parent (reader.end));
+  FCT_WAIT (fct_line_count (&reader) > n + 10);
+  after = check_shift (&writer, &reader, n, 10);
+  fail_unless (after > before + 400 * (GstClockTimeDiff) GST_MSECOND);
+  fct_line_stop (&reader);
+  fct_line_stop (&writer);
+}
+GST_END_TEST
+
 /* Elements that are in no bin have nobody to agree with. */
 GST_START_TEST (no_bin_no_agreement)
 {
@@ -293,6 +321,7 @@ history_suite (void)
   tcase_add_test (tc, two_slots_in_bins_are_shifted_alike);
   tcase_add_test (tc, source_added_later_is_shifted_alike);
   tcase_add_test (tc, shift_is_forgotten_in_ready);
+  tcase_add_test (tc, shift_is_forgotten_by_the_last_source);
   tcase_add_test (tc, no_bin_no_agreement);
   tcase_add_test (tc, pause_leaves_the_history_behind);
   tcase_add_test (tc, latest_is_not_shifted);
