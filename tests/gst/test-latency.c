@@ -32,6 +32,7 @@ dropped_by_sink (GstElement *sink)
   return dropped;
 }
 
+/* START is fcsrc's properties, and may go on with elements behind it. */
 static guint64
 drops_of_reader (const gchar *start)
 {
@@ -86,6 +87,22 @@ GST_START_TEST (writer_with_a_latency_that_is_declared)
 {
   check_writer (LIVE "vp8enc deadline=1 lag-in-frames=12 keyframe-max-dist=1 ! "
                      "vp8dec ! " INTO);
+}
+GST_END_TEST
+
+GST_START_TEST (writer_of_a_coded_stream)
+{
+  FctLine writer;
+
+  fct_line_start (&writer,
+                  LIVE "vp8enc deadline=1 lag-in-frames=12 "
+                       "keyframe-max-dist=10 ! " INTO,
+                  "sink", NULL);
+  FCT_WAIT (fct_line_count (&writer) > 20);
+  check_reader ("start=live ! vp8dec");
+  check_reader ("start=key-frame ! vp8dec");
+  check_reader ("start=oldest ! vp8dec");
+  fct_line_stop (&writer);
 }
 GST_END_TEST
 
@@ -187,6 +204,7 @@ latency_suite (void)
   tcase_add_test (tc, live_writer);
   tcase_add_test (tc, writer_with_a_latency_that_nobody_declares);
   tcase_add_test (tc, writer_with_a_latency_that_is_declared);
+  tcase_add_test (tc, writer_of_a_coded_stream);
   tcase_add_test (tc, writer_that_plays_a_file_at_its_pace);
   tcase_add_test (tc, writer_that_does_not_keep_time);
   tcase_add_test (tc, writer_without_a_clock);
