@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "gstfccommon.h"
@@ -137,4 +138,21 @@ gst_fc_caps_frame_duration (const GstCaps *caps)
       || denom <= 0)
     return GST_CLOCK_TIME_NONE;
   return gst_util_uint64_scale_int (GST_SECOND, denom, num);
+}
+
+#define NESTING_MAX 128
+
+gboolean
+gst_fc_text_is_deep (const gchar *text)
+{
+  guint depth = 0;
+
+  for (; *text != '\0'; text++)
+    {
+      if (strchr ("<{[", *text) != NULL && ++depth > NESTING_MAX)
+        return TRUE;
+      if (strchr (">}]", *text) != NULL && depth > 0)
+        depth--;
+    }
+  return FALSE;
 }

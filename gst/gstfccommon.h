@@ -42,6 +42,11 @@ GstBufferFlags gst_fc_info_get_flags (const fc_info_t *info);
  * where they have none. */
 GstClockTime gst_fc_caps_frame_duration (const GstCaps *caps);
 
+/* Whether TEXT, of caps or a structure, has brackets within brackets further
+ * than anything real: GStreamer's parser calls itself for each of them, until
+ * the stack ends. To be asked of texts that another process wrote. */
+gboolean gst_fc_text_is_deep (const gchar *text);
+
 G_END_DECLS
 
 #endif /* GST_FC_COMMON_H */

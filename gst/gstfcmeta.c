@@ -110,8 +110,7 @@ gst_fc_meta_is_said_by_caps (const GstFcMetaWriter *self, GstBuffer *buffer,
                              const GstVideoMeta *meta,
                              gboolean laid_out_as_caps)
 {
-  if (!self->layout.has_video || meta->flags != GST_VIDEO_FRAME_FLAG_NONE
-      || meta->id != 0)
+  if (meta->flags != GST_VIDEO_FRAME_FLAG_NONE || meta->id != 0)
     return FALSE;
   return laid_out_as_caps
          || gst_fc_video_buffer_is_default (buffer, &self->layout.video);
@@ -139,12 +138,12 @@ static void
 gst_fc_meta_put_layout (GstFcMetaWriter *self, GstByteWriter *w,
                         GstBuffer *buffer, gboolean laid_out_as_caps)
 {
-  const GstVideoInfo *info
-      = laid_out_as_caps && self->layout.has_video ? &self->layout.video : NULL;
+  const GstVideoInfo *info = laid_out_as_caps ? &self->layout.video : NULL;
   gpointer state = NULL;
   GstMeta *meta;
 
-  while ((meta = gst_buffer_iterate_meta (buffer, &state)) != NULL)
+  while (self->layout.has_video
+         && (meta = gst_buffer_iterate_meta (buffer, &state)) != NULL)
     {
       guint start = gst_byte_writer_get_pos (w);
 

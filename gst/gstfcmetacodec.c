@@ -8,10 +8,8 @@
  */
 #include <string.h>
 
+#include "gstfccommon.h"
 #include "gstfcmeta.h"
-
-/* Brackets within brackets: GStreamer's parser calls itself for each. */
-#define NESTING_MAX 64
 
 /* Texts ---------------------------------------------------------------- */
 
@@ -38,21 +36,6 @@ gst_fc_get_text (GstByteReader *r)
   return g_strndup ((const gchar *) text, length);
 }
 
-static gboolean
-gst_fc_is_deep (const gchar *text)
-{
-  guint depth = 0;
-
-  for (; *text != '\0'; text++)
-    {
-      if (strchr ("<{[", *text) != NULL && ++depth > NESTING_MAX)
-        return TRUE;
-      if (strchr (">}]", *text) != NULL && depth > 0)
-        depth--;
-    }
-  return FALSE;
-}
-
 /* Whether a structure's text begins with what GStreamer takes as its name. Its
  * parser finds that out too late, and complains as of a fault of ours. */
 static gboolean
@@ -71,7 +54,7 @@ static gboolean
 gst_fc_put_structure (GstByteWriter *w, const GstStructure *s)
 {
   gchar *text = gst_structure_to_string (s);
-  gboolean ok = text != NULL && !gst_fc_is_deep (text);
+  gboolean ok = text != NULL && !gst_fc_text_is_deep (text);
 
   if (ok && strstr (text, ")NULL") != NULL)
     {
@@ -91,7 +74,7 @@ gst_fc_get_structure (GstByteReader *r)
   gchar *text = gst_fc_get_text (r), *end;
   GstStructure *s = NULL;
 
-  if (text != NULL && gst_fc_is_named (text) && !gst_fc_is_deep (text))
+  if (text != NULL && gst_fc_is_named (text) && !gst_fc_text_is_deep (text))
     s = gst_structure_from_string (text, &end);
   if (s != NULL && *end != '\0')
     gst_clear_structure (&s);

@@ -55,8 +55,10 @@ static GstCaps *
 gst_fc_src_parse_format (GstFcSrc *self, const void *data, size_t size)
 {
   gchar *text = g_strndup (data, size);
-  GstCaps *caps = gst_caps_from_string (text);
+  GstCaps *caps = NULL;
 
+  if (!gst_fc_text_is_deep (text))
+    caps = gst_caps_from_string (text);
   if (caps == NULL || !gst_caps_is_fixed (caps))
     {
       GST_ELEMENT_ERROR (self, STREAM, FORMAT,

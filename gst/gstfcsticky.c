@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "fc.h"
+#include "gstfccommon.h"
 #include "gstfcsticky.h"
 
 #define LAYOUT "framecache-gst 1\n"
@@ -193,10 +193,12 @@ parse_segment (GstSegment *segment, const GstStructure *s)
 static void
 parse_line (GstFcSticky *self, const gchar *line)
 {
-  GstStructure *s = gst_structure_from_string (line, NULL);
+  GstStructure *s = NULL;
   GstTagList *tags;
   guint scope = 0;
 
+  if (!gst_fc_text_is_deep (line))
+    s = gst_structure_from_string (line, NULL);
   if (s == NULL)
     return;
   if (gst_structure_has_name (s, "stream"))
