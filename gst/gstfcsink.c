@@ -28,6 +28,12 @@
  * ]|
  * Not live, so played at its own pace; two seconds of history.
  *
+ * ## Metas
+ * Regions of interest, time codes, captions, reference time stamps, crop
+ * rectangles, the layout of pictures and sound and whatever else has bytes of
+ * its own go along with a buffer, up to 4096 bytes for each. What does not is
+ * named in the log, once.
+ *
  * ## Pace
  * Where upstream is live a frame is put into the slot as it arrives; else
  * fcsink waits for its time like any sink, so that a file plays at its own

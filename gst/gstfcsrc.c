@@ -48,6 +48,12 @@
  * ]|
  * Whatever is in the slot, decoded, from its oldest frame on.
  *
+ * ## Memory
+ * Buffers are the slot's own memory, which is read only, and are copied only
+ * when too many are held downstream. Pictures whose lines are wider than
+ * their caps tell have a #GstVideoMeta; they are copied into the usual layout
+ * where what comes after fcsrc does not say that it understands one.
+ *
  * ## Messages
  * Element messages, at most ten a second of each: `fc-dropped` (slot, dropped:
  * frames since the last such message, total, first-seq), `fc-writer-lost`,

@@ -393,6 +393,53 @@ GST_START_TEST (last_line_may_be_short)
 }
 GST_END_TEST
 
+/* To whole cache lines, where downstream has asked for nothing, or less. */
+static void
+check_aligned (const gchar *caps, const GstAllocationParams *wish)
+{
+  static const guint8 data[1000];
+  GstElement *src = fct_new ("fcsrc", "slot", "cam0", "memory", 2, NULL);
+  GstHarness *h = gst_harness_new_with_element (src, NULL, "src");
+  fc_writer_t *writer = fct_raw_writer (caps, FRAME_SIZE);
+  GstBuffer *buffer;
+  GstMapInfo map;
+  guint i;
+
+  gst_object_unref (src);
+  gst_harness_use_systemclock (h);
+  if (wish != NULL)
+    gst_harness_set_propose_allocator (h, NULL, wish);
+  gst_harness_play (h);
+  FCT_WAIT (fct_waiting ("cam0") == 1);
+  for (i = 0; i < 4; i++)
+    {
+      fct_raw_write (writer, data, 270 + i, NULL);
+      buffer = gst_harness_pull (h);
+      fail_unless (gst_buffer_map (buffer, &map, GST_MAP_READ));
+      fail_unless_equals_int (GPOINTER_TO_SIZE (map.data) % 64, 0);
+      if (wish != NULL)
+        fail_unless (map.maxsize >= map.size + wish->padding);
+      gst_buffer_unmap (buffer, &map);
+      gst_buffer_unref (buffer);
+    }
+  fct_stop (h);
+  fc_writer_close (writer);
+}
+
+GST_START_TEST (copies_are_aligned)
+{
+  GstAllocationParams wish;
+
+  gst_allocation_params_init (&wish);
+  wish.align = 15;
+  wish.padding = 32;
+  check_aligned (CAPS, NULL);
+  check_aligned (FCT_DATA, NULL);
+  check_aligned (CAPS, &wish);
+  check_aligned (FCT_DATA, &wish);
+}
+GST_END_TEST
+
 static GstAudioMeta *
 pass_audio (fc_writer_t *writer, GstHarness *h, guint64 samples, guint channels,
             guint64 first, guint64 second, GstBuffer **buffer)
@@ -461,6 +508,7 @@ layouts_suite (void)
   tcase_add_test (tc, padded_pool_does_not_shear);
   tcase_add_test (tc, planes_outside_the_frame_are_refused);
   tcase_add_test (tc, last_line_may_be_short);
+  tcase_add_test (tc, copies_are_aligned);
   tcase_add_test (tc, channels_outside_the_frame_are_refused);
   return suite;
 }

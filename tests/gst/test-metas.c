@@ -305,6 +305,62 @@ GST_START_TEST (custom_metas_survive)
 }
 GST_END_TEST
 
+#if GST_CHECK_VERSION(1, 24, 0)
+typedef struct
+{
+  GstMeta meta;
+  guint8 value;
+} Own;
+
+static gboolean
+init_own (GstMeta *meta, gpointer params, GstBuffer *buffer)
+{
+  ((Own *) meta)->value = 0;
+  return TRUE;
+}
+
+static gboolean
+serialize_own (const GstMeta *meta, GstByteArrayInterface *data,
+               guint8 *version)
+{
+  *version = 3;
+  return gst_byte_array_interface_append_data (data,
+                                               &((const Own *) meta)->value, 1);
+}
+
+static GstMeta *
+deserialize_own (const GstMetaInfo *info, GstBuffer *buffer, const guint8 *data,
+                 gsize size, guint8 version)
+{
+  GstMeta *meta;
+
+  if (size != 1 || version != 3)
+    return NULL;
+  meta = gst_buffer_add_meta (buffer, info, NULL);
+  ((Own *) meta)->value = data[0];
+  return meta;
+}
+
+GST_START_TEST (what_serializes_itself_survives)
+{
+  static const gchar *tags[] = { NULL };
+  GType api = gst_meta_api_type_register ("FctOwnAPI", tags);
+  GstMetaInfo *own = gst_meta_info_new (api, "FctOwn", sizeof (Own));
+  const GstMetaInfo *info;
+  GstBuffer *buffer = fct_buffer (0, 8);
+
+  own->init_func = init_own;
+  own->serialize_func = serialize_own;
+  own->deserialize_func = deserialize_own;
+  info = gst_meta_info_register (own);
+  ((Own *) gst_buffer_add_meta (buffer, info, NULL))->value = 42;
+  buffer = pass (FCT_DATA, 0, buffer);
+  fail_unless_equals_int (((Own *) only (buffer, api))->value, 42);
+  gst_buffer_unref (buffer);
+}
+GST_END_TEST
+#endif
+
 /* Layout -------------------------------------------------------------- */
 
 /* As fct_reader () would see it, without fcsrc. */
@@ -401,121 +457,6 @@ GST_START_TEST (a_larger_buffer_is_cut_to_its_picture)
 }
 GST_END_TEST
 
-/* What can not travel ------------------------------------------------- */
-
-static gint named;
-
-static void
-count_names (GstDebugCategory *category, GstDebugLevel level, const gchar *file,
-             const gchar *function, gint line, GObject *object,
-             GstDebugMessage *message, gpointer user_data)
-{
-  if (level == GST_LEVEL_WARNING
-      && g_str_equal (gst_debug_category_get_name (category), "fcsink")
-      && strstr (gst_debug_message_get (message), user_data) != NULL)
-    g_atomic_int_inc (&named);
-}
-
-static void
-watch_log (const gchar *text)
-{
-  g_atomic_int_set (&named, 0);
-  gst_debug_set_active (TRUE);
-  gst_debug_add_log_function (count_names, g_strdup (text), g_free);
-}
-
-/* Their elements are there, and with them the log's category. */
-static void
-watch_warnings (void)
-{
-  gst_debug_set_threshold_for_name ("fcsink", GST_LEVEL_WARNING);
-}
-
-static gboolean
-init_meta (GstMeta *meta, gpointer params, GstBuffer *buffer)
-{
-  return TRUE;
-}
-
-static const GstMetaInfo *
-register_meta (const gchar *name, const gchar **tags)
-{
-  gchar *api = g_strconcat (name, "API", NULL);
-  const GstMetaInfo *info
-      = gst_meta_register (gst_meta_api_type_register (api, tags), name,
-                           sizeof (GstMeta), init_meta, NULL, NULL);
-
-  g_free (api);
-  return info;
-}
-
-GST_START_TEST (what_can_not_travel_is_named_once)
-{
-  static const gchar *none[] = { NULL };
-  static const gchar *memory[] = { GST_META_TAG_MEMORY_STR, NULL };
-  const GstMetaInfo *content = register_meta ("FctContent", none);
-  const GstMetaInfo *other = register_meta ("FctOther", none);
-  const GstMetaInfo *keeping = register_meta ("FctKeeping", memory);
-  GstHarness *sink, *src;
-  guint i;
-
-  watch_log ("Fct");
-  fct_both (&sink, &src);
-  watch_warnings ();
-  for (i = 0; i < 5; i++)
-    {
-      GstBuffer *buffer = fct_buffer (i, 8), *parent = fct_buffer (0, 8);
-
-      gst_buffer_add_meta (buffer, content, NULL);
-      gst_buffer_add_meta (buffer, keeping, NULL);
-      gst_buffer_add_parent_buffer_meta (buffer, parent);
-      gst_buffer_unref (parent);
-      if (i > 2)
-        gst_buffer_add_meta (buffer, other, NULL);
-      fail_unless_equals_int (gst_harness_push (sink, buffer), GST_FLOW_OK);
-      fct_pull (src, i, 8);
-      fail_unless_equals_int (g_atomic_int_get (&named), i > 2 ? 2 : 1);
-    }
-  gst_debug_remove_log_function (count_names);
-  fct_stop (src);
-  fct_stop (sink);
-}
-GST_END_TEST
-
-/* What is too long for a block does not take along what is not. */
-GST_START_TEST (too_long_is_named_once)
-{
-  static const guint8 data[FC_META_MAX];
-  GstHarness *sink, *src;
-  guint i;
-
-  watch_log ("GstVideoCaptionMetaAPI");
-  fct_both (&sink, &src);
-  watch_warnings ();
-  for (i = 0; i < 3; i++)
-    {
-      GstBuffer *buffer = fct_buffer (i, 8);
-
-      gst_buffer_add_video_caption_meta (
-          buffer, GST_VIDEO_CAPTION_TYPE_CEA708_RAW, data, sizeof (data));
-      gst_buffer_add_video_region_of_interest_meta (buffer, "x", 1, 2, 3, 4);
-      gst_buffer_add_video_caption_meta (
-          buffer, GST_VIDEO_CAPTION_TYPE_CEA708_RAW, data, 3000);
-      gst_buffer_add_video_caption_meta (
-          buffer, GST_VIDEO_CAPTION_TYPE_CEA708_RAW, data, 3000);
-      fail_unless_equals_int (gst_harness_push (sink, buffer), GST_FLOW_OK);
-      buffer = gst_harness_pull (src);
-      only (buffer, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE);
-      only (buffer, GST_VIDEO_CAPTION_META_API_TYPE);
-      gst_buffer_unref (buffer);
-      fail_unless_equals_int (g_atomic_int_get (&named), 1);
-    }
-  gst_debug_remove_log_function (count_names);
-  fct_stop (src);
-  fct_stop (sink);
-}
-GST_END_TEST
-
 static Suite *
 metas_suite (void)
 {
@@ -535,11 +476,12 @@ metas_suite (void)
   tcase_add_test (tc, audio_clipping_survives);
   tcase_add_test (tc, protection_survives);
   tcase_add_test (tc, custom_metas_survive);
+#if GST_CHECK_VERSION(1, 24, 0)
+  tcase_add_test (tc, what_serializes_itself_survives);
+#endif
   tcase_add_test (tc, what_caps_say_takes_no_block);
   tcase_add_test (tc, several_video_metas_survive);
   tcase_add_test (tc, a_larger_buffer_is_cut_to_its_picture);
-  tcase_add_test (tc, what_can_not_travel_is_named_once);
-  tcase_add_test (tc, too_long_is_named_once);
   return suite;
 }
 
