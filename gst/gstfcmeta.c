@@ -442,32 +442,31 @@ gst_fc_meta_refuse (GstFcMetaReader *self, guint type)
 }
 
 void
-gst_fc_meta_reader_take (GstFcMetaReader *self, const fc_frame_t *frame)
+gst_fc_meta_reader_take (GstFcMetaReader *self, const fc_info_t *info)
 {
-  GstByteReader block, payload;
-  guint type;
-
-  self->has_video = self->packed = FALSE;
-  self->size = MIN (frame->info.meta_size, FC_META_MAX);
-  if (self->size == 0 || frame->info.meta == NULL)
-    {
-      self->size = 0;
-      return;
-    }
-  memcpy (self->block, frame->info.meta, self->size);
-  gst_byte_reader_init (&block, self->block, (guint) self->size);
-  while (self->layout.has_video && !self->has_video
-         && gst_fc_meta_next_record (&block, &type, &payload))
-    self->has_video = type == GST_FC_META_VIDEO
-                      && gst_fc_get_video (&payload, &self->layout.video,
-                                           frame->size, &self->video);
+  self->packed = FALSE;
+  self->size = 0;
+  if (info->meta == NULL)
+    return;
+  self->size = MIN (info->meta_size, FC_META_MAX);
+  memcpy (self->block, info->meta, self->size);
 }
 
 gboolean
-gst_fc_meta_reader_is_padded (const GstFcMetaReader *self)
+gst_fc_meta_reader_is_padded (GstFcMetaReader *self, gsize frame_size)
 {
-  return self->has_video
-         && !gst_fc_video_layout_is_default (&self->video, &self->layout.video);
+  const GstVideoInfo *info = &self->layout.video;
+  GstByteReader block, payload;
+  guint type;
+
+  if (self->size == 0 || !self->layout.has_video)
+    return FALSE;
+  gst_byte_reader_init (&block, self->block, (guint) self->size);
+  while (gst_fc_meta_next_record (&block, &type, &payload))
+    if (type == GST_FC_META_VIDEO
+        && gst_fc_get_video (&payload, info, frame_size, &self->video))
+      return !gst_fc_video_layout_is_default (&self->video, info);
+  return FALSE;
 }
 
 static gboolean

@@ -66,10 +66,8 @@ typedef struct
   GstElement *element;
   GstFcLayout layout;
   guint warned;           /* of refused records, by type */
-  gboolean packed;        /* the frame at hand was brought into the layout of
-                             the caps, else */
-  gboolean has_video;     /* it lies as this says: */
-  GstFcVideoLayout video; /* sound */
+  gboolean packed;        /* the frame at hand was, into the caps' layout */
+  GstFcVideoLayout video; /* how it lies in the slot, once found padded */
   gsize size;             /* of its block */
   guint8 block[FC_META_MAX];
 } GstFcMetaReader;
@@ -77,12 +75,12 @@ typedef struct
 void gst_fc_meta_reader_init (GstFcMetaReader *self, GstElement *element);
 void gst_fc_meta_reader_set_caps (GstFcMetaReader *self, const GstCaps *caps);
 
-/* Copy the block that goes with FRAME, which anybody may have written, and
- * learn how the frame lies. */
-void gst_fc_meta_reader_take (GstFcMetaReader *self, const fc_frame_t *frame);
+/* Copy the block that goes with a frame: whoever wrote it may still do so. */
+void gst_fc_meta_reader_take (GstFcMetaReader *self, const fc_info_t *info);
 
-/* Whether the frame at hand is video that does not lie as its caps say. */
-gboolean gst_fc_meta_reader_is_padded (const GstFcMetaReader *self);
+/* Whether the frame at hand, of FRAME_SIZE bytes, is video that does not lie
+ * as its caps say. */
+gboolean gst_fc_meta_reader_is_padded (GstFcMetaReader *self, gsize frame_size);
 
 /* Add its metas to BUFFER, which has its bytes. */
 void gst_fc_meta_reader_add (GstFcMetaReader *self, GstBuffer *buffer);

@@ -320,15 +320,14 @@ gst_fc_src_make_buffer (GstFcSrc *self, GstFcTaken *taken)
   return buffer;
 }
 
-/* Learn how a frame lies. Where downstream would not understand that, copy it.
- */
+/* Where downstream would not understand how a frame lies, copy it. */
 static gboolean
-gst_fc_src_take_layout (GstFcSrc *self, GstFcTaken *taken)
+gst_fc_src_settle_layout (GstFcSrc *self, GstFcTaken *taken)
 {
   GstBuffer *packed;
 
-  gst_fc_meta_reader_take (&self->metas, &taken->frame);
-  if (self->takes_video_meta || !gst_fc_meta_reader_is_padded (&self->metas))
+  if (self->takes_video_meta
+      || !gst_fc_meta_reader_is_padded (&self->metas, taken->frame.size))
     return TRUE;
   packed = gst_fc_src_pack (self, &taken->frame, taken->copy);
   if (packed == NULL)
@@ -373,6 +372,7 @@ gst_fc_src_take (GstFcSrc *self, GstFcTaken *taken, GstBuffer **buffer)
   fc_frame_t *frame = &taken->frame;
   GstClockTime pts, dts;
 
+  gst_fc_meta_reader_take (&self->metas, &frame->info);
   if (frame->dropped > 0)
     gst_fc_src_account (self, frame->dropped_keys, frame->seq);
   if ((frame->info.flags & FC_FRAME_EPOCH) || frame->epoch != self->epoch)
@@ -403,7 +403,7 @@ gst_fc_src_take (GstFcSrc *self, GstFcTaken *taken, GstBuffer **buffer)
   if (gst_fc_src_is_too_old (self, &frame->info)
       || gst_fc_src_is_undecodable (self, frame)
       || !gst_fc_src_stamp (self, frame, &pts, &dts)
-      || !gst_fc_src_take_layout (self, taken))
+      || !gst_fc_src_settle_layout (self, taken))
     {
       gst_fc_src_discard (self, taken);
       return GST_FLOW_OK;
