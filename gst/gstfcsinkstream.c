@@ -233,6 +233,7 @@ gst_fc_sink_event (GstBaseSink *sink, GstEvent *event)
     case GST_EVENT_STREAM_START:
       g_atomic_int_set (&self->ask_upstream, TRUE);
       self->sticky_changed |= gst_fc_sticky_take (&self->sticky, event);
+      gst_fc_meta_writer_reset (&self->metas);
       break;
     case GST_EVENT_SEGMENT:
     case GST_EVENT_TAG:

@@ -111,6 +111,37 @@ GST_START_TEST (time_code_survives)
 }
 GST_END_TEST
 
+/* One time code after another, and each frame with its own. */
+GST_START_TEST (time_codes_of_another_process)
+{
+  GPid pid = fct_launch (
+      "videotestsrc is-live=true"
+      " ! video/x-raw,format=GRAY8,width=8,height=8,framerate=50/1"
+      " ! timecodestamper ! fcsink slot=cam0");
+  GstHarness *src = fct_reader (NULL, 0);
+  guint64 origin = 0;
+  guint i;
+
+  for (i = 0; i < 10; i++)
+    {
+      GstBuffer *buffer = gst_harness_pull (src);
+      GstVideoTimeCodeMeta *meta;
+      guint64 frames;
+
+      fail_unless (buffer != NULL);
+      meta = (GstVideoTimeCodeMeta *) only (buffer,
+                                            GST_VIDEO_TIME_CODE_META_API_TYPE);
+      frames = gst_video_time_code_frames_since_daily_jam (&meta->tc);
+      if (i == 0)
+        origin = frames - GST_BUFFER_OFFSET (buffer);
+      fail_unless_equals_uint64 (frames, origin + GST_BUFFER_OFFSET (buffer));
+      gst_buffer_unref (buffer);
+    }
+  fct_stop (src);
+  fct_kill (pid);
+}
+GST_END_TEST
+
 GST_START_TEST (regions_of_interest_survive)
 {
   GstBuffer *buffer = fct_buffer (0, 8);
@@ -468,6 +499,7 @@ metas_suite (void)
   tcase_add_checked_fixture (tc, fct_set_up, fct_tear_down);
   tcase_add_test (tc, crop_survives);
   tcase_add_test (tc, time_code_survives);
+  tcase_add_test (tc, time_codes_of_another_process);
   tcase_add_test (tc, regions_of_interest_survive);
   tcase_add_test (tc, captions_survive);
   tcase_add_test (tc, active_format_and_bars_survive);
