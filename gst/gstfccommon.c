@@ -156,3 +156,17 @@ gst_fc_text_is_deep (const gchar *text)
     }
   return FALSE;
 }
+
+GstCaps *
+gst_fc_caps_from_format (const void *format, gsize size)
+{
+  gchar *text = g_utf8_make_valid (format, (gssize) size);
+  GstCaps *caps = NULL;
+
+  if (!gst_fc_text_is_deep (text))
+    caps = gst_caps_from_string (text);
+  if (caps != NULL && !gst_caps_is_fixed (caps))
+    gst_clear_caps (&caps);
+  g_free (text);
+  return caps;
+}

@@ -47,6 +47,10 @@ GstClockTime gst_fc_caps_frame_duration (const GstCaps *caps);
  * the stack ends. To be asked of texts that another process wrote. */
 gboolean gst_fc_text_is_deep (const gchar *text);
 
+/* The caps that a slot's format of SIZE bytes describes, or NULL where that is
+ * not the format of a stream. */
+GstCaps *gst_fc_caps_from_format (const void *format, gsize size);
+
 G_END_DECLS
 
 #endif /* GST_FC_COMMON_H */

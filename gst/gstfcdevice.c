@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "gstfccommon.h"
 #include "gstfcdevice.h"
 #include "gstfcsrc.h"
 
@@ -89,12 +90,7 @@ read_caps (const fc_slot_stat_t *stat)
     return gst_caps_new_any ();
   text = g_malloc (capacity + 1);
   if (fc_slot_format (stat->dir, stat->name, text, capacity, &size) == 0)
-    {
-      text[size] = '\0';
-      caps = gst_caps_from_string (text);
-    }
-  if (caps != NULL && !gst_caps_is_fixed (caps))
-    gst_clear_caps (&caps);
+    caps = gst_fc_caps_from_format (text, size);
   g_free (text);
   return caps;
 }

@@ -54,22 +54,19 @@ gst_fc_src_no_slot (GstFcSrc *self)
 static GstCaps *
 gst_fc_src_parse_format (GstFcSrc *self, const void *data, size_t size)
 {
-  gchar *text = g_strndup (data, size);
-  GstCaps *caps = NULL;
+  GstCaps *caps = gst_fc_caps_from_format (data, size);
+  gchar *text;
 
-  if (!gst_fc_text_is_deep (text))
-    caps = gst_caps_from_string (text);
-  if (caps == NULL || !gst_caps_is_fixed (caps))
-    {
-      GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-                         ("Slot %s was not written by fcsink: its format is not"
-                          " that of a stream of GStreamer's.",
-                          self->use.slot),
-                         ("format: %.200s", text));
-      gst_clear_caps (&caps);
-    }
+  if (caps != NULL)
+    return caps;
+  text = g_utf8_make_valid (data, (gssize) MIN (size, 200));
+  GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+                     ("Slot %s was not written by fcsink: its format is not"
+                      " that of a stream of GStreamer's.",
+                      self->use.slot),
+                     ("format: %s", text));
   g_free (text);
-  return caps;
+  return NULL;
 }
 
 static GstFlowReturn

@@ -338,6 +338,39 @@ GST_START_TEST (deep_format_is_refused)
 }
 GST_END_TEST
 
+/* Whoever lists devices looks at every slot there is. */
+GST_START_TEST (deep_format_is_no_device)
+{
+  gchar *text = deep_text ("a/b, c=", 500000);
+  fc_writer_t *writer = fct_raw_writer (text, 100);
+  GstDeviceProvider *provider
+      = gst_device_provider_factory_get_by_name ("fcdeviceprovider");
+
+  fail_unless (provider != NULL);
+  fail_unless (gst_device_provider_get_devices (provider) == NULL);
+  gst_object_unref (provider);
+  fc_writer_close (writer);
+  g_free (text);
+}
+GST_END_TEST
+
+GST_START_TEST (format_that_is_no_text_is_refused)
+{
+  GstElement *src = fct_new ("fcsrc", "slot", "cam0", NULL);
+  GstBus *bus = fct_bus (src);
+  fc_writer_t *writer = fct_raw_writer ("\200\377\300, \xfe=\n", 100);
+  GstHarness *h = fct_src_harness (src);
+  GstMessage *message = gst_bus_timed_pop_filtered (bus, FCT_PATIENCE * 1000,
+                                                    GST_MESSAGE_ERROR);
+
+  fail_unless (message != NULL);
+  gst_message_unref (message);
+  fct_stop (h);
+  fct_bus_free (bus);
+  fc_writer_close (writer);
+}
+GST_END_TEST
+
 GST_START_TEST (deep_sticky_block_is_skipped)
 {
   gchar *text = deep_text (
@@ -372,6 +405,8 @@ blocks_suite (void)
   tcase_add_test (tc, garbage_in_serialized_metas);
   tcase_add_test (tc, deep_nesting_is_refused);
   tcase_add_test (tc, deep_format_is_refused);
+  tcase_add_test (tc, deep_format_is_no_device);
+  tcase_add_test (tc, format_that_is_no_text_is_refused);
   tcase_add_test (tc, deep_sticky_block_is_skipped);
   return suite;
 }
