@@ -127,17 +127,22 @@ gboolean
 gst_fc_src_is_undecodable (GstFcSrc *self, const fc_frame_t *frame)
 {
   guint32 flags = frame->info.flags;
-  gboolean whole
-      = (flags & FC_FRAME_DELTA) == 0
-        && (frame->key_seq == FC_SEQ_NONE || (flags & FC_FRAME_KEY) != 0);
+  gboolean is_start = (flags & FC_FRAME_KEY) != 0;
 
+  /* Of a writer that marks no key frames: what is no delta is whole. */
+  if (frame->key_seq == FC_SEQ_NONE && (flags & FC_FRAME_DELTA) == 0)
+    is_start = TRUE;
   if (!self->need_key || (flags & FC_FRAME_GAP) != 0)
     return FALSE;
-  if (whole)
+  if (is_start)
     {
       self->need_key = self->key_asked = FALSE;
       return FALSE;
     }
+  GST_LOG_OBJECT (self,
+                  "frame %" G_GUINT64_FORMAT ", flags 0x%x, is skipped for"
+                  " want of a key frame",
+                  frame->seq, flags);
   gst_fc_src_miss_key (self);
   return TRUE;
 }
