@@ -22,10 +22,22 @@
  * ]|
  * Begin with the history.
  * |[
+ * gst-launch-1.0 fcsrc slot=cam0 start-time=-2000000000 ! fakesink sync=true
+ * ]|
+ * Begin with what happened two seconds ago.
+ * |[
  * gst-launch-1.0 -m fcsrc slot=mic0 on-eos=wait ! audioconvert ! audioresample
  * ! autoaudiosink
  * ]|
  * Wait for the next writer when one finishes; -m shows the messages.
+ *
+ * ## Formats with delta units
+ * Nothing comes out that needs frames which this reader did not take: where it
+ * begins, was lapped, was paused, or another writer came, it begins with the
+ * next key frame, and asks the writer for one (#GstFcSrc:request-key-frame).
+ * start=key-frame and #GstFcSrc:start-time begin at one of the history. What
+ * is left out is `skipped` in the statistics. A force-key-unit event from
+ * downstream is passed on to the writer, and by fcsink upstream of it.
  *
  * ## URIs
  * Players and uridecodebin open a slot as `fc:///cam0`, or as `fc://cam0` where
