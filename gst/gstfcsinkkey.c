@@ -145,6 +145,8 @@ goes_on (const GstFcSinkKey *self, GstBuffer *buffer, Unit unit)
   if (unit == UNIT_PICTURE && self->run_has_picture && !self->seen_delta
       && self->nal_header == 0)
     return FALSE;
+  if (self->run_has_picture && GST_BUFFER_IS_DISCONT (buffer))
+    return FALSE;
   return !GST_CLOCK_TIME_IS_VALID (pts)
          || !GST_CLOCK_TIME_IS_VALID (self->run_pts) || pts == self->run_pts;
 }

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <gst/video/video.h>
 
@@ -185,6 +187,14 @@ GST_START_TEST (key_after_key_is_another)
                          { MARKER, NO_PTS, 0 },
                          END },
                "K.KKKKK");
+  /* one of the same time, after a flush */
+  check_marks (FCT_DATA,
+               (Unit[]){ { DELTA, 0, 0 },
+                         { 0, 1, 0 },
+                         { 0, 1, 0 },
+                         { GST_BUFFER_FLAG_DISCONT, 1, 0 },
+                         END },
+               ".K.K");
   /* a message before each delta picture */
   check_marks (FCT_DATA,
                (Unit[]){ { HEADER, 0, 0 },
@@ -467,6 +477,35 @@ GST_START_TEST (lapped_goes_on_at_a_key_frame)
 }
 GST_END_TEST
 
+GST_START_TEST (paused_goes_on_at_a_key_frame)
+{
+  GstElement *element = fct_new ("fcsrc", "slot", "cam0", STREAM, NULL);
+  GstHarness *sink = fct_writer ();
+  GstHarness *src = fct_src_harness (gst_object_ref (element));
+
+  FCT_WAIT (fct_waiting ("cam0") == 1);
+  push_groups (sink, 0, 1, 10);
+  pull (src, 0, TRUE);
+  pull (src, 1, FALSE);
+  fail_unless (gst_element_set_state (element, GST_STATE_PAUSED)
+               != GST_STATE_CHANGE_FAILURE);
+  push_groups (sink, 9, 12, 10);
+  fail_unless (gst_element_set_state (element, GST_STATE_PLAYING)
+               != GST_STATE_CHANGE_FAILURE);
+  FCT_WAIT (fct_waiting ("cam0") == 1);
+  push (sink, 13, DELTA);
+  push (sink, 20, 0);
+  push (sink, 21, DELTA);
+  pull (src, 20, TRUE);
+  pull (src, 21, FALSE);
+  fail_unless_equals_uint64 (fct_stat (element, "skipped"), 5);
+  fail_unless_equals_uint64 (fct_stat (element, "dropped"), 0);
+  fct_stop (src);
+  fct_stop (sink);
+  gst_object_unref (element);
+}
+GST_END_TEST
+
 /* Asking -------------------------------------------------------------- */
 
 GST_START_TEST (requests_are_limited_by_the_streams_time)
@@ -499,6 +538,38 @@ GST_START_TEST (requests_are_limited_by_the_streams_time)
   push (sink, 101, DELTA);
   fail_unless_equals_int (count_requests (sink), 0);
   fc_consumer_close (consumer);
+  fct_stop (sink);
+}
+GST_END_TEST
+
+/* Who may only look has no way to ask; no error comes of it. */
+GST_START_TEST (observer_waits_for_a_key_frame)
+{
+  GstHarness *sink = fct_sink_harness (
+      fct_new ("fcsink", "slot", "cam0", "access", FC_SHARE_ALL, NULL),
+      FCT_DATA);
+  GstElement *element = fct_new ("fcsrc", "slot", "cam0", STREAM, NULL);
+  GstBus *bus = fct_bus (element);
+  GstHarness *src;
+  guint i = 1;
+
+  g_assert_cmpint (chmod (g_getenv ("FC_TEST_BASE"), 0755), ==, 0);
+  g_assert_cmpint (chmod (g_getenv ("FC_DIR"), 0755), ==, 0);
+  push (sink, 0, 0);
+  g_assert_cmpint (seteuid (65534), ==, 0);
+  src = fct_src_harness (element);
+  FCT_WAIT ((push (sink, i++, DELTA), fct_stat (src->element, "skipped") > 0));
+  push (sink, i++, DELTA);
+  push (sink, 1000, 0);
+  pull (src, 1000, TRUE);
+  fail_unless_equals_uint64 (fct_stat (src->element, "leased"), 0);
+  fail_unless_equals_int (count_requests (sink), 0);
+  fail_unless (
+      gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR | GST_MESSAGE_WARNING)
+      == NULL);
+  fct_stop (src);
+  g_assert_cmpint (seteuid (0), ==, 0);
+  fct_bus_free (bus);
   fct_stop (sink);
 }
 GST_END_TEST
@@ -670,7 +741,10 @@ key_suite (void)
   tcase_add_test (tc, start_time_is_rounded_back_to_a_key_frame);
   tcase_add_test (tc, start_time_of_the_future_is_refused);
   tcase_add_test (tc, lapped_goes_on_at_a_key_frame);
+  tcase_add_test (tc, paused_goes_on_at_a_key_frame);
   tcase_add_test (tc, requests_are_limited_by_the_streams_time);
+  if (geteuid () == 0)
+    tcase_add_test (tc, observer_waits_for_a_key_frame);
   tcase_add_test (tc, request_from_downstream_is_passed_on);
   tcase_add_test (tc, late_joiner_gets_the_stream_headers_first);
   tcase_add_test (tc, headers_in_the_stream_are_not_doubled);
