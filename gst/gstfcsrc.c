@@ -118,8 +118,6 @@ gst_fc_src_unlock (GstBaseSrc *src)
   g_mutex_lock (&self->wait_lock);
   if (!self->pausing)
     self->flushing = TRUE;
-  if (GST_PAD_IS_FLUSHING (GST_BASE_SRC_PAD (src)))
-    self->stopping = TRUE;
   gst_fc_src_wake (self);
   g_mutex_unlock (&self->wait_lock);
   return TRUE;
@@ -153,6 +151,16 @@ gst_fc_src_set_paused (GstFcSrc *self, gboolean paused)
   g_mutex_unlock (&self->wait_lock);
 }
 
+/* Until the next start, unlike a flush. */
+static void
+gst_fc_src_set_stopping (GstFcSrc *self)
+{
+  g_mutex_lock (&self->wait_lock);
+  self->stopping = TRUE;
+  gst_fc_src_wake (self);
+  g_mutex_unlock (&self->wait_lock);
+}
+
 static void
 gst_fc_src_set_pausing (GstFcSrc *self, gboolean pausing)
 {
@@ -171,6 +179,8 @@ gst_fc_src_change_state (GstElement *element, GstStateChange transition)
 
   if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
     gst_fc_src_set_paused (self, FALSE);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    gst_fc_src_set_stopping (self);
   if (transition != GST_STATE_CHANGE_PLAYING_TO_PAUSED)
     return GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
 
