@@ -36,7 +36,11 @@ watch_caps (FctWatch *self, GstEvent *event)
     size = GST_VIDEO_INFO_SIZE (&info);
   self->caps = TRUE;
   self->frame_size = size;
-  self->changed = TRUE;
+  /* The same ones again come with a new stream, and after relinking. */
+  if (self->in_force != NULL && gst_caps_is_equal (self->in_force, caps))
+    return;
+  gst_caps_replace (&self->in_force, caps);
+  self->changed = !self->late;
   self->caps_changes++;
 }
 
@@ -76,7 +80,7 @@ static void
 watch_buffer (FctWatch *self, GstBuffer *buffer)
 {
   gboolean discont = GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT);
-  guint64 number = GST_BUFFER_OFFSET (buffer);
+  guint64 number = self->unnumbered ? self->next : GST_BUFFER_OFFSET (buffer);
 
   if (!self->stream_start || !self->caps || !self->segment)
     wrong (self, "buffer %" G_GUINT64_FORMAT " before %s", number,
@@ -150,6 +154,7 @@ fct_watch_free (FctWatch *self)
   fct_watch_check (self);
   gst_pad_remove_probe (self->pad, self->probe);
   gst_object_unref (self->pad);
+  gst_clear_caps (&self->in_force);
   g_mutex_clear (&self->lock);
   g_free (self);
 }

@@ -22,7 +22,10 @@ typedef struct
   gboolean caps;
   gboolean segment;
   gboolean ended;
-  gsize frame_size; /* of the caps, or 0 */
+  gboolean late;       /* watched from the middle on: set by the test */
+  gboolean unnumbered; /* offsets mean nothing: set by the test */
+  gsize frame_size;    /* of the caps, or 0 */
+  GstCaps *in_force;
   gboolean changed; /* the caps, and no buffer came since */
   guint64 next;     /* number that goes on without DISCONT */
 
