@@ -23,6 +23,12 @@
 #define NOISE_SHARED (64 * 1024)
 #define NOISE 4
 
+#ifdef __SANITIZE_ADDRESS__
+#define MEMORY_IS_KEPT TRUE
+#else
+#define MEMORY_IS_KEPT FALSE
+#endif
+
 enum
 {
   LEASING,
@@ -190,6 +196,9 @@ check_books (void)
   NO_GROWTH (mappings, NOISE);
   NO_GROWTH (shared, NOISE_SHARED);
   NO_GROWTH (leases, NOISE);
+  /* valgrind and the sanitizers keep what was freed. */
+  if (MEMORY_IS_KEPT || samples[0].allocated == 0)
+    return;
   NO_GROWTH (allocated, NOISE_ALLOCATED);
   NO_GROWTH (resident, NOISE_RESIDENT);
 }
