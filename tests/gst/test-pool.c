@@ -623,6 +623,164 @@ GST_START_TEST (elements_fill_the_ring)
 }
 GST_END_TEST
 
+static void
+add_to_sum (GstElement *sink, GstBuffer *buffer, GstPad *pad,
+            gpointer user_data)
+{
+  guint *frames = g_object_get_data (G_OBJECT (sink), "frames");
+  GstMapInfo map;
+
+  fail_unless (gst_buffer_map (buffer, &map, GST_MAP_READ));
+  g_checksum_update (user_data, map.data, (gssize) map.size);
+  gst_buffer_unmap (buffer, &map);
+  ++*frames;
+}
+
+#define CODED(coder)                                                           \
+  "videotestsrc num-buffers=60 ! video/x-raw,format=I420,width=640,height=360" \
+  " ! " coder SINK
+
+/* Each picture is decoded into the ring, and the ring is made once, whatever
+ * the decoder tried before. */
+GST_START_TEST (decoders_fill_the_ring)
+{
+  static const gchar *const lines[] = {
+    CODED ("jpegenc ! jpegdec"),
+    CODED ("vp8enc deadline=1 ! vp8dec"),
+    CODED ("openh264enc ! h264parse ! openh264dec"),
+  };
+  guint64 zero_copy, copied;
+  guint generation, i;
+
+  for (i = 0; i < G_N_ELEMENTS (lines); i++)
+    {
+      run (lines[i], &zero_copy, &copied, &generation);
+      fail_unless_equals_uint64 (zero_copy, 60);
+      fail_unless_equals_uint64 (copied, 0);
+      fail_unless_equals_int (generation, 1);
+    }
+}
+GST_END_TEST
+
+/* libav keeps a reference picture mapped for writing, and GStreamer passes a
+ * copy of it on: made in the ring, it is not copied again. The others, here
+ * those at the end, are not copied at all. */
+GST_START_TEST (direct_rendering_copies_references_once)
+{
+  guint64 zero_copy, copied;
+  guint generation;
+
+  run (CODED ("openh264enc ! h264parse ! avdec_h264"), &zero_copy, &copied,
+       &generation);
+  fail_unless_equals_uint64 (zero_copy + copied, 60);
+  fail_unless (zero_copy > 0);
+  fail_unless_equals_int (generation, 1);
+}
+GST_END_TEST
+
+/* What avdec_h264 put into the ring, with strides of its own, is what it puts
+ * anywhere. */
+GST_START_TEST (direct_rendering_is_right)
+{
+  GstElement *writer = gst_parse_launch (
+      CODED ("openh264enc ! h264parse ! tee name=t ! "
+             "queue ! avdec_h264") " t. ! queue ! avdec_h264 ! "
+                                   "videoconvert !"
+                                   " video/x-raw,format=I420 ! "
+                                   "fakesink name=direct "
+                                   "signal-handoffs=true",
+      NULL);
+  GstElement *reader = gst_parse_launch (
+      "fcsrc slot=cam0 ! videoconvert ! video/x-raw,format=I420 !"
+      " fakesink name=slot signal-handoffs=true sync=false",
+      NULL);
+  GChecksum *sum[2];
+  guint frames[2] = { 0 }, i;
+  GstBus *bus[2];
+
+  for (i = 0; i < 2; i++)
+    {
+      GstElement *pipeline = i == 0 ? writer : reader;
+      GstElement *sink = gst_bin_get_by_name (GST_BIN (pipeline),
+                                              i == 0 ? "direct" : "slot");
+
+      sum[i] = g_checksum_new (G_CHECKSUM_SHA1);
+      g_object_set_data (G_OBJECT (sink), "frames", &frames[i]);
+      g_signal_connect (sink, "handoff", G_CALLBACK (add_to_sum), sum[i]);
+      gst_object_unref (sink);
+      bus[i] = gst_element_get_bus (pipeline);
+    }
+  gst_element_set_state (reader, GST_STATE_PLAYING);
+  FCT_WAIT (fct_waiting ("cam0") == 1);
+  gst_element_set_state (writer, GST_STATE_PLAYING);
+  for (i = 0; i < 2; i++)
+    {
+      GstMessage *message = gst_bus_timed_pop_filtered (
+          bus[i], FCT_PATIENCE * 1000, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+
+      fail_unless (message != NULL
+                   && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS);
+      gst_message_unref (message);
+      fct_bus_free (bus[i]);
+    }
+  fail_unless_equals_int (frames[0], 60);
+  fail_unless_equals_int (frames[1], 60);
+  fail_unless_equals_string (g_checksum_get_string (sum[0]),
+                             g_checksum_get_string (sum[1]));
+  for (i = 0; i < 2; i++)
+    {
+      gst_element_set_state (i == 0 ? writer : reader, GST_STATE_NULL);
+      g_checksum_free (sum[i]);
+    }
+  gst_object_unref (writer);
+  gst_object_unref (reader);
+}
+GST_END_TEST
+
+/* appsrc asks for no pool by itself; an application can. */
+GST_START_TEST (application_with_and_without_the_pool)
+{
+  GstElement *pipeline = gst_parse_launch (
+      "appsrc name=a format=time caps=\"" CAPS "\"" SINK, NULL);
+  GstElement *app = gst_bin_get_by_name (GST_BIN (pipeline), "a");
+  GstElement *sink = gst_bin_get_by_name (GST_BIN (pipeline), "s");
+  GstPad *pad = gst_element_get_static_pad (app, "src");
+  GstCaps *caps = gst_caps_from_string (CAPS);
+  GstQuery *query = gst_query_new_allocation (caps, TRUE);
+  GstBufferPool *pool = NULL;
+  GstFlowReturn ret;
+  GstBuffer *buffer;
+  guint i;
+
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  buffer = gst_buffer_new_allocate (NULL, SIZE, NULL);
+  g_signal_emit_by_name (app, "push-buffer", buffer, &ret);
+  gst_buffer_unref (buffer);
+  FCT_WAIT (fct_stat (sink, "copied") == 1);
+
+  fail_unless (gst_pad_peer_query (pad, query));
+  gst_query_parse_nth_allocation_pool (query, 0, &pool, NULL, NULL, NULL);
+  activate (pool, CAPS, SIZE, 2);
+  for (i = 0; i < 5; i++)
+    {
+      buffer = get (pool, i);
+      g_signal_emit_by_name (app, "push-buffer", buffer, &ret);
+      fail_unless_equals_int (ret, GST_FLOW_OK);
+      gst_buffer_unref (buffer);
+      FCT_WAIT (fct_stat (sink, "zero-copy") == i + 1);
+    }
+  fail_unless_equals_uint64 (fct_stat (sink, "copied"), 1);
+  pool_free (pool);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_query_unref (query);
+  gst_caps_unref (caps);
+  gst_object_unref (pad);
+  gst_object_unref (sink);
+  gst_object_unref (app);
+  gst_object_unref (pipeline);
+}
+GST_END_TEST
+
 GST_START_TEST (tee_is_copied)
 {
   guint64 zero_copy, copied;
@@ -706,6 +864,10 @@ pool_suite (void)
   tcase_add_test (tc, shallow_copies_stay_in_the_ring);
   tcase_add_test (tc, other_memory_is_refused);
   tcase_add_test (tc, elements_fill_the_ring);
+  tcase_add_test (tc, decoders_fill_the_ring);
+  tcase_add_test (tc, direct_rendering_copies_references_once);
+  tcase_add_test (tc, direct_rendering_is_right);
+  tcase_add_test (tc, application_with_and_without_the_pool);
   tcase_add_test (tc, tee_is_copied);
   tcase_add_test (tc, queue_takes_what_there_is);
   tcase_add_test (tc, renegotiation_keeps_filling_in_place);
