@@ -45,14 +45,8 @@ take_stream (GstHarness *h)
 }
 
 static Stream *
-encode (const gchar *encoder, gboolean is_sound)
+run (const gchar *line)
 {
-  gchar *line = g_strdup_printf (
-      is_sound ? "audiotestsrc num-buffers=%d samplesperbuffer=4800 !"
-                 " audio/x-raw,rate=48000,channels=2 ! audioconvert ! %s"
-               : "videotestsrc num-buffers=%d pattern=ball !"
-                 " video/x-raw,format=I420," SIZE ",framerate=30/1 ! %s",
-      PICTURES, encoder);
   GstHarness *h = gst_harness_new_parse (line);
   Stream *stream;
 
@@ -62,6 +56,20 @@ encode (const gchar *encoder, gboolean is_sound)
             stream->caps);
   fail_unless (stream->buffers->len > MISSED);
   gst_harness_teardown (h);
+  return stream;
+}
+
+static Stream *
+encode (const gchar *encoder, gboolean is_sound)
+{
+  gchar *line = g_strdup_printf (
+      is_sound ? "audiotestsrc num-buffers=%d samplesperbuffer=4800 !"
+                 " audio/x-raw,rate=48000,channels=2 ! audioconvert ! %s"
+               : "videotestsrc num-buffers=%d pattern=ball !"
+                 " video/x-raw,format=I420," SIZE ",framerate=30/1 ! %s",
+      PICTURES, encoder);
+  Stream *stream = run (line);
+
   g_free (line);
   return stream;
 }
@@ -361,11 +369,17 @@ GST_END_TEST
 
 /* Size ---------------------------------------------------------------- */
 
-/* Each key frame is larger than what the ring was made for, then larger than
- * all before it. */
+/* A black picture is small, snow is not: its first key frame does not fit into
+ * the ring that was made for what came before. */
 GST_START_TEST (frames_that_outgrow_the_ring)
 {
-  Stream *encoded = encode (OPENH264 " ! identity", FALSE), *got;
+  Stream *encoded
+      = run ("videotestsrc num-buffers=15 pattern=black ! video/x-raw," SIZE
+             ",framerate=30/1 ! concat name=c ! openh264enc gop-size=10"
+             " rate-control=off ! h264parse config-interval=-1"
+             " videotestsrc num-buffers=15 pattern=snow ! video/x-raw," SIZE
+             ",framerate=30/1 ! c."),
+      *got;
   GstHarness *sink = writer_of (encoded, 200);
   GstHarness *src = reader_with ("", "");
   fc_slot_stat_t stat;
