@@ -207,7 +207,10 @@ gst_fc_src_settle_shift (GstFcSrc *self, const fc_info_t *info,
     }
   if (self->shift >= wanted)
     return floor;
-  self->not_before = floor;
+  /* What came while a later writer was being attached to is late, and no
+   * history: whoever records wants it. */
+  if (self->counts.reconnects == 0)
+    self->not_before = floor;
   return G_MININT64;
 }
 
