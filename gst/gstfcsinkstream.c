@@ -11,29 +11,44 @@
 
 static GstBaseSinkClass *parent_class;
 
-static void
-gst_fc_sink_update_sticky (GstFcSink *self)
+/* The block for those who join late, from here on up to date. */
+static GString *
+gst_fc_sink_make_sticky (GstFcSink *self)
 {
   gchar *left_out = NULL;
-  GString *block;
-  int r;
+  GString *block = gst_fc_sticky_serialize (&self->sticky, &left_out);
 
-  if (!self->sticky_changed)
-    return;
-  self->sticky_changed = FALSE;
-  block = gst_fc_sticky_serialize (&self->sticky, &left_out);
   if (left_out != NULL && !self->warned_tags)
     {
       self->warned_tags = TRUE;
       GST_WARNING_OBJECT (self, "tags that do not go into the slot: %s",
                           left_out);
     }
-  r = fc_writer_set_sticky (gst_fc_slot_get_writer (self->ring), block->str,
-                            block->len);
-  if (r < 0)
+  g_free (left_out);
+  self->sticky_changed = FALSE;
+  return block;
+}
+
+static void
+gst_fc_sink_update_sticky (GstFcSink *self)
+{
+  GString *block = gst_fc_sink_make_sticky (self);
+
+  if (fc_writer_set_sticky (gst_fc_slot_get_writer (self->ring), block->str,
+                            block->len)
+      < 0)
     GST_WARNING_OBJECT (self, "%s", fc_error_detail ());
   g_string_free (block, TRUE);
-  g_free (left_out);
+}
+
+static int
+gst_fc_sink_show (GstFcSink *self, gsize size)
+{
+  GString *block = gst_fc_sink_make_sticky (self);
+  int r = gst_fc_slot_show (self->ring, size, block);
+
+  g_string_free (block, TRUE);
+  return r;
 }
 
 /* Frames --------------------------------------------------------------- */
@@ -59,7 +74,7 @@ gst_fc_sink_write_failed (GstFcSink *self, int err)
 static GstFlowReturn
 gst_fc_sink_make_room (GstFcSink *self, gsize size)
 {
-  int r;
+  int r = 0;
 
   if (!gst_pad_has_current_caps (GST_BASE_SINK_PAD (self)))
     {
@@ -69,14 +84,15 @@ gst_fc_sink_make_room (GstFcSink *self, gsize size)
                          (NULL));
       return GST_FLOW_NOT_NEGOTIATED;
     }
-  r = gst_fc_slot_show (self->ring, size);
+  if (!gst_fc_slot_has_room (self->ring, size))
+    r = gst_fc_sink_show (self, size);
+  else if (self->sticky_changed)
+    gst_fc_sink_update_sticky (self);
   if (r < 0)
     {
       GST_FC_ELEMENT_ERROR (self, r, GST_RESOURCE_ERROR_OPEN_WRITE, "slot");
       return GST_FLOW_ERROR;
     }
-  self->sticky_changed |= r == 1;
-  gst_fc_sink_update_sticky (self);
   gst_fc_sink_look_at_consumers (self);
   return GST_FLOW_OK;
 }

@@ -170,27 +170,31 @@ gst_fc_slot_acquire (GstFcSlot *self, fc_writer_t **writer, fc_frame_t *frame)
   return acquired;
 }
 
+gboolean
+gst_fc_slot_has_room (const GstFcSlot *self, gsize size)
+{
+  /* Changed by this thread alone. */
+  return self->shown && size <= self->shown_size;
+}
+
 int
-gst_fc_slot_show (GstFcSlot *self, gsize size)
+gst_fc_slot_show (GstFcSlot *self, gsize size, const GString *sticky)
 {
   fc_writer_options_t options;
   int r;
 
-  /* Changed by this thread alone. */
-  if (self->shown && size <= self->shown_size)
-    return 0;
   g_mutex_lock (&self->making);
   if (size > self->size)
     self->size = gst_fc_grown_frame_size (self->size, size);
   gst_fc_slot_get_options (self, &options);
+  options.sticky = sticky->str;
+  options.sticky_size = (uint32_t) sticky->len;
   r = gst_fc_slot_make (self, &options);
-  if (r < 0)
-    goto out;
-  self->shown = TRUE;
-  self->shown_size = self->size;
-  r = 1;
-
-out:
+  if (r >= 0)
+    {
+      self->shown = TRUE;
+      self->shown_size = self->size;
+    }
   g_mutex_unlock (&self->making);
   return r;
 }

@@ -39,9 +39,12 @@ gboolean gst_fc_slot_prepare (GstFcSlot *self, const GstCaps *caps, gsize size,
 gboolean gst_fc_slot_acquire (GstFcSlot *self, fc_writer_t **writer,
                               fc_frame_t *frame);
 
-/* Show the ring, before a frame of SIZE bytes: unless one that has room for it
- * is shown already. Returns 1 where a ring was shown, 0, or libfc's error. */
-int gst_fc_slot_show (GstFcSlot *self, gsize size);
+/* Whether a ring is shown that has room for a frame of SIZE bytes. The
+ * streaming thread. */
+gboolean gst_fc_slot_has_room (const GstFcSlot *self, gsize size);
+
+/* Show one that has, and that says what STICKY does. Returns libfc's error. */
+int gst_fc_slot_show (GstFcSlot *self, gsize size, const GString *sticky);
 
 /* What fcsink writes to; NULL before the first gst_fc_slot_show (). The
  * streaming thread, which alone ends it. */

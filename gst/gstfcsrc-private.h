@@ -128,6 +128,7 @@ struct _GstFcSrc
   gboolean begin;     /* at the position that `start` names */
   gboolean after_eos; /* waiting for the writer after an ended one */
   gboolean need_format;
+  gboolean stream_begins; /* its caps and segment are due */
   gboolean discont;
   gboolean need_key;     /* what is not decodable by itself is of no use */
   gboolean key_asked;    /* the writer, since then */

@@ -208,6 +208,7 @@ gst_fc_src_begin (GstFcSrc *self)
   for (i = 0; i < G_N_ELEMENTS (self->tags_sent); i++)
     gst_clear_tag_list (&self->tags_sent[i]);
   self->attached = self->after_eos = self->lost = self->key_asked = FALSE;
+  self->stream_begins = FALSE;
   self->begin = self->discont = self->need_key = self->headers_due = TRUE;
   self->generation = self->epoch = 0;
   self->wait_until = 0;

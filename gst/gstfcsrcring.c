@@ -51,6 +51,25 @@ gst_fc_src_no_slot (GstFcSrc *self)
 
 /* Caps ----------------------------------------------------------------- */
 
+/* A stream begins with its stream-start, caps and segment, in this order. The
+ * caps went by already where they are NEW. */
+static void
+gst_fc_src_begin_stream (GstFcSrc *self, gboolean new_caps)
+{
+  GstPad *pad = GST_BASE_SRC_PAD (self);
+  GstSegment segment = GST_BASE_SRC (self)->segment;
+  GstCaps *caps;
+
+  if (!self->stream_begins)
+    return;
+  self->stream_begins = FALSE;
+  caps = gst_pad_get_current_caps (pad);
+  if (caps != NULL && !new_caps)
+    gst_pad_push_event (pad, gst_event_new_caps (caps));
+  gst_clear_caps (&caps);
+  gst_base_src_new_segment (GST_BASE_SRC (self), &segment);
+}
+
 static GstCaps *
 gst_fc_src_parse_format (GstFcSrc *self, const void *data, size_t size)
 {
@@ -114,28 +133,13 @@ gst_fc_src_negotiate (GstFcSrc *self)
   gst_caps_replace (&self->caps, caps);
   GST_OBJECT_UNLOCK (self);
   gst_caps_unref (caps);
-  if (same || gst_base_src_negotiate (GST_BASE_SRC (self)))
-    return GST_FLOW_OK;
-  return gst_fc_src_not_negotiated (self);
+  if (!same && !gst_base_src_negotiate (GST_BASE_SRC (self)))
+    return gst_fc_src_not_negotiated (self);
+  gst_fc_src_begin_stream (self, !same);
+  return GST_FLOW_OK;
 }
 
 /* Events --------------------------------------------------------------- */
-
-/* A stream begins with its stream-start, caps and segment, in this order. */
-static void
-gst_fc_src_repeat_caps_and_segment (GstFcSrc *self)
-{
-  GstPad *pad = GST_BASE_SRC_PAD (self);
-  GstCaps *caps = gst_pad_get_current_caps (pad);
-  GstSegment segment;
-
-  if (caps == NULL)
-    return;
-  gst_pad_push_event (pad, gst_event_new_caps (caps));
-  gst_caps_unref (caps);
-  segment = GST_BASE_SRC (self)->segment;
-  gst_base_src_new_segment (GST_BASE_SRC (self), &segment);
-}
 
 static void
 gst_fc_src_send_stream_start (GstFcSrc *self)
@@ -154,7 +158,7 @@ gst_fc_src_send_stream_start (GstFcSrc *self)
       gst_event_set_stream_flags (event,
                                   (GstStreamFlags) self->sticky.stream_flags);
       gst_pad_push_event (pad, event);
-      gst_fc_src_repeat_caps_and_segment (self);
+      self->stream_begins = TRUE;
     }
   g_free (current);
 }
@@ -208,8 +212,10 @@ gst_fc_src_read_sticky (GstFcSrc *self)
 void
 gst_fc_src_follow_sticky (GstFcSrc *self, guint32 serial)
 {
-  if (serial != 0 && (gint32) (serial - self->sticky_serial) > 0)
-    gst_fc_src_read_sticky (self);
+  if (serial == 0 || (gint32) (serial - self->sticky_serial) <= 0)
+    return;
+  gst_fc_src_read_sticky (self);
+  gst_fc_src_begin_stream (self, FALSE);
 }
 
 /* Attaching ------------------------------------------------------------ */

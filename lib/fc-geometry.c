@@ -133,6 +133,9 @@ fc_take_writer_options (fc_writer_options_t *into,
   if (into->format_size > 0 && into->format == NULL)
     return fc_fail (-EINVAL, "format_size is %u, but format is NULL",
                     into->format_size);
+  if (into->sticky_size > FC_STICKY_MAX)
+    return fc_fail (-EMSGSIZE, "the sticky block has %u bytes; the limit is %u",
+                    into->sticky_size, FC_STICKY_MAX);
   if (into->first_seq > INT64_MAX)
     return fc_fail (-EINVAL, "first_seq is above 2^63 - 1");
   return check_share (into);

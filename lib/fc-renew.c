@@ -227,7 +227,8 @@ prepare (fc_writer_t *writer, fc_writer_options_t *options)
 /* Under the mutex: nothing is committed between the old ring's last frame and
  * the new one's first. */
 static int
-switch_locked (fc_writer_t *writer, fc_generation_t *made, fc_generation_t *old)
+switch_locked (fc_writer_t *writer, fc_generation_t *made, fc_generation_t *old,
+               const fc_writer_options_t *options)
 {
   uint64_t latency
       = atomic_load_explicit (&writer->latency_ns, memory_order_relaxed);
@@ -237,6 +238,8 @@ switch_locked (fc_writer_t *writer, fc_generation_t *made, fc_generation_t *old)
     fc_generation_go_on_from (made, old);
   if (old != NULL && old == writer->gen)
     fc_generation_copy_sticky (made, old);
+  if (options != NULL && options->sticky != NULL)
+    fc_generation_write_sticky (made, options->sticky, options->sticky_size);
   if (made->adopted)
     fc_generation_show_format (made);
   fc_generation_set_live (made, latency);
@@ -269,9 +272,10 @@ retire (fc_writer_t *writer, fc_generation_t *old)
   pthread_mutex_unlock (&writer->mutex);
 }
 
-/* Show what is prepared. The caller has `renewing`. */
+/* Show what is prepared, with what OPTIONS say, unless they are NULL. The
+ * caller has `renewing`. */
 static int
-show (fc_writer_t *writer)
+show (fc_writer_t *writer, const fc_writer_options_t *options)
 {
   fc_generation_t *made = writer->prepared, *old;
   int r = made->adopted ? 0 : fc_generation_lock (made);
@@ -281,7 +285,7 @@ show (fc_writer_t *writer)
   if (old != NULL)
     old->refs++;
   if (r == 0)
-    r = switch_locked (writer, made, old);
+    r = switch_locked (writer, made, old, options);
   if (r == 0)
     {
       fc_generation_unref (writer->inherited);
@@ -314,7 +318,7 @@ fc_writer_show_prepared (fc_writer_t *writer, const fc_generation_t *gen)
 
   pthread_mutex_lock (&writer->renewing);
   if (writer->prepared == gen)
-    r = show (writer);
+    r = show (writer, NULL);
   pthread_mutex_unlock (&writer->renewing);
   return r;
 }
@@ -324,7 +328,7 @@ fc_writer_begin (fc_writer_t *writer, fc_writer_options_t *options)
 {
   int r = prepare_first (writer, options);
 
-  return r == 0 && !options->prepare ? show (writer) : r;
+  return r == 0 && !options->prepare ? show (writer, options) : r;
 }
 
 static int
@@ -342,7 +346,7 @@ renew (fc_writer_t *writer, const fc_writer_options_t *given, bool prepare_only)
     {
       atomic_store_explicit (&writer->latency_ns, options.latency_ns,
                              memory_order_relaxed);
-      r = show (writer);
+      r = show (writer, &options);
       r = r < 0 ? r : 1;
     }
   pthread_mutex_unlock (&writer->renewing);

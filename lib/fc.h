@@ -223,6 +223,9 @@ typedef struct
   fc_share_t trust;       /* who may hold leases */
   uint32_t observers;     /* 1: wake observers even if access == trust */
   uint32_t prepare;       /* 1: fc_writer_open () shows nothing yet */
+  const void *sticky;     /* what fc_writer_set_sticky () would set: there
+                             before the ring is shown; NULL: what was set */
+  uint32_t sticky_size;   /* bytes */
   uint64_t latency_ns;    /* that the writer declares, ns; 0 */
   uint64_t first_seq;     /* where a new slot begins to count, up to
                              2^63 - 1; 0 */
@@ -233,7 +236,7 @@ typedef struct
 #define FC_WRITER_OPTIONS_INIT                                                 \
   {                                                                            \
     (uint32_t) sizeof (fc_writer_options_t), 0, NULL, 0, NULL, 0, 0, 0, 0,     \
-        FC_SHARE_USER, FC_SHARE_USER, 0, 0, 0, 0, NULL, NULL                   \
+        FC_SHARE_USER, FC_SHARE_USER, 0, 0, NULL, 0, 0, 0, NULL, NULL          \
   }
 
 typedef struct

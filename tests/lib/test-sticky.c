@@ -183,11 +183,49 @@ sticky_block_outlives_its_writer (void)
   fc_writer_close (writer);
 }
 
+/* Whoever attaches as soon as there is a name finds the block; and the next
+ * generation keeps it, or has one of its own. */
+static void
+ring_is_shown_with_its_block (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_consumer_t *consumer;
+  fc_writer_t *writer;
+  uint32_t serial, before;
+  size_t size;
+
+  options.sticky = "first";
+  options.sticky_size = 5;
+  writer = writer_new ("cam0", &options);
+  consumer = consumer_new ("cam0", FC_START_LIVE);
+  CHECK_OK (fc_consumer_sticky (consumer, got, sizeof got, &size, &before));
+  CHECK (size == 5 && !memcmp (got, "first", 5));
+  for (int i = 0; i < 2; i++)
+    {
+      options.ring_depth++;
+      options.sticky = i == 0 ? NULL : "second";
+      options.sticky_size = 6;
+      CHECK_RET (fc_writer_renew (writer, &options), 1);
+      CHECK_RET (fc_consumer_lease (consumer, &(fc_frame_t) FC_FRAME_INIT, 0),
+                 FC_REPLACED);
+      CHECK_OK (fc_consumer_attach (consumer, BOUND));
+      CHECK_OK (fc_consumer_sticky (consumer, got, sizeof got, &size, &serial));
+      CHECK (!memcmp (got, i == 0 ? "first" : "second", size));
+      CHECK_EQ (size, i == 0 ? 5 : 6);
+      CHECK_EQ (serial, before + (uint32_t) i);
+    }
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+  options.sticky_size = FC_STICKY_MAX + 1;
+  CHECK_RET (fc_writer_open (&writer, "cam0", &options), -EMSGSIZE);
+}
+
 static const test_t tests[] = {
   TEST (sticky_block_arrives),
   TEST (sticky_block_may_be_64_kib),
   TEST (frames_name_the_block_of_their_time),
   TEST (block_being_replaced_is_not_torn),
   TEST (sticky_block_outlives_its_writer),
+  TEST (ring_is_shown_with_its_block),
 };
 TEST_MAIN (tests)
