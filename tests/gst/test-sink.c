@@ -522,6 +522,39 @@ GST_START_TEST (last_sample_is_off)
 }
 GST_END_TEST
 
+/* With metadata of its own kind only the caps would travel; other memory can
+ * not be read. */
+GST_START_TEST (other_memory_is_refused)
+{
+  GstElement *sink = fct_new ("fcsink", "slot", "cam0", NULL);
+  GstPad *pad = gst_element_get_static_pad (sink, "sink");
+  GstCaps *gl
+      = gst_caps_from_string ("video/x-raw(memory:GLMemory),format=RGBA");
+  GstCaps *overlay = gst_caps_from_string (
+      "video/x-raw(memory:SystemMemory, meta:GstVideoOverlayComposition);"
+      "video/x-raw");
+  GstCaps *caps;
+
+  gst_element_set_state (sink, GST_STATE_PAUSED);
+  fail_if (gst_pad_query_accept_caps (pad, gl));
+  caps = gst_pad_query_caps (pad, overlay);
+  fail_unless_equals_int (gst_caps_get_size (caps), 1);
+  fail_unless (gst_pad_query_accept_caps (pad, caps));
+  gst_caps_unref (caps);
+  caps = gst_pad_query_caps (pad, gl);
+  fail_unless (gst_caps_is_empty (caps));
+  gst_caps_unref (caps);
+  caps = gst_pad_query_caps (pad, NULL);
+  fail_unless (gst_caps_is_any (caps));
+  gst_caps_unref (caps);
+  gst_caps_unref (overlay);
+  gst_caps_unref (gl);
+  gst_element_set_state (sink, GST_STATE_NULL);
+  gst_object_unref (pad);
+  gst_object_unref (sink);
+}
+GST_END_TEST
+
 static Suite *
 sink_suite (void)
 {
@@ -553,6 +586,7 @@ sink_suite (void)
   tcase_add_test (tc, who_may_read);
   tcase_add_test (tc, directory_property);
   tcase_add_test (tc, last_sample_is_off);
+  tcase_add_test (tc, other_memory_is_refused);
   return suite;
 }
 
