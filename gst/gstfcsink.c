@@ -28,6 +28,18 @@
  * ]|
  * Not live, so played at its own pace; two seconds of history.
  *
+ * ## Memory
+ * Upstream is offered memory of the ring for raw video, and what it fills there
+ * is not copied: `zero-copy` in #GstFcSink:stats counts such frames, `copied`
+ * the others. A tee passes no such offer on. A decoder may keep what it has
+ * filled; where the ring's memory is all kept it gets ordinary memory, and
+ * nothing waits. The slot is there from the first frame on.
+ *
+ * ## Key frames
+ * Frames that decoding can start at are marked, for readers that come late.
+ * When one of them asks for such a frame, a force-key-unit event goes upstream,
+ * at most every half second.
+ *
  * ## Metas
  * Regions of interest, time codes, captions, reference time stamps, crop
  * rectangles, the layout of pictures and sound and whatever else has bytes of
