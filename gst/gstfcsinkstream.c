@@ -76,7 +76,7 @@ gst_fc_sink_make_room (GstFcSink *self, gsize size)
 {
   int r = 0;
 
-  if (!gst_pad_has_current_caps (GST_BASE_SINK_PAD (self)))
+  if (!gst_fc_slot_has_caps (self->ring))
     {
       GST_ELEMENT_ERROR (self, CORE, NEGOTIATION,
                          ("The stream came without caps: put a parser, a"
@@ -219,7 +219,7 @@ gst_fc_sink_gap (GstFcSink *self, GstEvent *event)
     {
       ok = parent_class->event (sink, event);
     }
-  if (!ok || !gst_pad_has_current_caps (GST_BASE_SINK_PAD (self)))
+  if (!ok || !gst_fc_slot_has_caps (self->ring))
     return ok;
 
   if (gst_fc_sink_make_room (self, 0) != GST_FLOW_OK)

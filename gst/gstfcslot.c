@@ -170,10 +170,17 @@ gst_fc_slot_acquire (GstFcSlot *self, fc_writer_t **writer, fc_frame_t *frame)
   return acquired;
 }
 
+/* What the streaming thread alone changes it may look at as it is. */
+
+gboolean
+gst_fc_slot_has_caps (const GstFcSlot *self)
+{
+  return self->caps != NULL;
+}
+
 gboolean
 gst_fc_slot_has_room (const GstFcSlot *self, gsize size)
 {
-  /* Changed by this thread alone. */
   return self->shown && size <= self->shown_size;
 }
 

@@ -39,6 +39,9 @@ gboolean gst_fc_slot_prepare (GstFcSlot *self, const GstCaps *caps, gsize size,
 gboolean gst_fc_slot_acquire (GstFcSlot *self, fc_writer_t **writer,
                               fc_frame_t *frame);
 
+/* Whether it is known what frames are to come. The streaming thread. */
+gboolean gst_fc_slot_has_caps (const GstFcSlot *self);
+
 /* Whether a ring is shown that has room for a frame of SIZE bytes. The
  * streaming thread. */
 gboolean gst_fc_slot_has_room (const GstFcSlot *self, gsize size);
