@@ -159,7 +159,7 @@ write_in_place (life_t *life)
     {
       ret = fc_writer_commit_hold (life->writer, &frame);
       life->held = frame;
-      life->holding = ret == 0;
+      life->holding = ret >= 0;
     }
   else
     ret = fc_writer_commit (life->writer, &frame);
