@@ -365,6 +365,24 @@ gst_fc_src_push_gap (GstFcSrc *self, const fc_info_t *info, GstClockTime pts)
   gst_pad_push_event (pad, gap);
 }
 
+/* A larger ring of the same writer goes on where the last one ended; another
+ * writer does not. */
+static void
+gst_fc_src_note_writer (GstFcSrc *self, const fc_frame_t *frame)
+{
+  gboolean another = frame->epoch != self->epoch;
+
+  if ((frame->info.flags & FC_FRAME_EPOCH) || another)
+    self->discont = TRUE;
+  if (self->lost || (!self->first && another))
+    self->need_key = TRUE;
+  self->first = FALSE;
+  self->epoch = frame->epoch;
+  if (self->lost)
+    gst_fc_notices_add (&self->notices, GST_FC_NOTICE_WRITER_BACK, 1, 0);
+  self->lost = FALSE;
+}
+
 /* A frame was fetched. *BUFFER stays NULL where it comes to nothing. */
 static GstFlowReturn
 gst_fc_src_take (GstFcSrc *self, GstFcTaken *taken, GstBuffer **buffer)
@@ -375,18 +393,7 @@ gst_fc_src_take (GstFcSrc *self, GstFcTaken *taken, GstBuffer **buffer)
   gst_fc_meta_reader_take (&self->metas, &frame->info);
   if (frame->dropped > 0)
     gst_fc_src_account (self, frame->dropped_keys, frame->seq);
-  if ((frame->info.flags & FC_FRAME_EPOCH) || frame->epoch != self->epoch)
-    self->discont = TRUE;
-  /* A larger ring of the same writer goes on where the last one ended; another
-   * writer does not. */
-  if (self->lost || (!self->first && frame->epoch != self->epoch))
-    self->need_key = TRUE;
-  self->first = FALSE;
-  self->epoch = frame->epoch;
-  if (self->lost)
-    gst_fc_notices_add (&self->notices, GST_FC_NOTICE_WRITER_BACK, 1, 0);
-  self->lost = FALSE;
-
+  gst_fc_src_note_writer (self, frame);
   if (!gst_fc_src_may_run (self))
     {
       gst_fc_src_discard (self, taken);
