@@ -178,6 +178,25 @@ gst_fc_src_is_fresh (GstFcSrc *self, const fc_info_t *info,
   return age <= (GstClockTimeDiff) (self->latency_min + duration);
 }
 
+static gboolean
+gst_fc_src_is_raw (GstFcSrc *self)
+{
+  return self->caps != NULL
+         && g_str_has_suffix (
+             gst_structure_get_name (gst_caps_get_structure (self->caps, 0)),
+             "/x-raw");
+}
+
+/* What start-time says, and what comes before that, from the key frame on,
+ * before which there is no time. Raw frames are not needed for others. */
+static GstClockTimeDiff
+gst_fc_src_wanted_by_start_time (GstFcSrc *self, GstClockTimeDiff earliest)
+{
+  if (gst_fc_src_is_raw (self))
+    return -self->use.start_time;
+  return MAX (-self->use.start_time, -earliest);
+}
+
 /* History was captured before this pipeline ran, or so long ago that a sink
  * finds it too late. With the first frame, of running time EARLIEST, is
  * settled what is added to its running time and to those of all that follow:
@@ -193,10 +212,14 @@ gst_fc_src_settle_shift (GstFcSrc *self, const fc_info_t *info,
   GstClockTimeDiff wanted = 0;
 
   self->shift_pending = FALSE;
-  if (self->use.start_time < 0)
-    self->shift = -self->use.start_time;
-  if (self->use.start_time < 0 || self->use.start == GST_FC_START_LIVE)
+  if (self->use.start == GST_FC_START_LIVE)
     return G_MININT64;
+  if (self->use.start_time < 0)
+    {
+      wanted = gst_fc_src_wanted_by_start_time (self, earliest);
+      self->shift = gst_fc_history_agree (&self->history, wanted);
+      return G_MININT64;
+    }
   if (gst_fc_src_begins_in_history (self))
     {
       if (!gst_fc_src_is_fresh (self, info, now - earliest))
@@ -212,15 +235,6 @@ gst_fc_src_settle_shift (GstFcSrc *self, const fc_info_t *info,
   if (self->counts.reconnects == 0)
     self->not_before = floor;
   return G_MININT64;
-}
-
-static gboolean
-gst_fc_src_is_raw (GstFcSrc *self)
-{
-  return self->caps != NULL
-         && g_str_has_suffix (
-             gst_structure_get_name (gst_caps_get_structure (self->caps, 0)),
-             "/x-raw");
 }
 
 /* Whether a frame that is too old for the pipeline can be left out: others are
@@ -273,7 +287,7 @@ gst_fc_src_end_history (GstFcSrc *self)
 gboolean
 gst_fc_src_begins_in_history (GstFcSrc *self)
 {
-  return self->use.start_time >= 0 && self->use.start != GST_FC_START_LIVE
+  return self->use.start != GST_FC_START_LIVE
          && self->use.start != GST_FC_START_LATEST
          && gst_fc_src_get_timestamps (self) == GST_FC_TIMESTAMPS_CLOCK;
 }

@@ -62,6 +62,44 @@ GST_START_TEST (start_time_is_exact)
 }
 GST_END_TEST
 
+#define CODED_WRITER                                                           \
+  "videotestsrc is-live=true ! "                                               \
+  "video/x-raw,format=I420,width=32,height=32,framerate=50/1 ! "               \
+  "vp8enc deadline=1 keyframe-max-dist=20 ! "                                  \
+  "fcsink name=end slot=cam0 ring-depth=100"
+
+/* It begins with the key frame before, and no two frames are at one time: a
+ * recorder would lose them. */
+GST_START_TEST (start_time_of_a_coded_stream)
+{
+  FctLine cam, mic, reader, other;
+  GstClockTimeDiff shift;
+  guint i;
+
+  fct_line_start (&mic, OTHER_WRITER, "sink", NULL);
+  fct_line_start (&cam, CODED_WRITER, "sink", NULL);
+  FCT_WAIT (fct_line_count (&cam) > 75);
+  fct_line_start (&reader,
+                  "fcsrc name=end slot=cam0 start-time=-1000000000 ! fakesink"
+                  " fcsrc name=other slot=mic0 start-time=-1000000000 !"
+                  " fakesink",
+                  "src", NULL);
+  fct_line_also (&other, &reader, "other", "src");
+  FCT_WAIT (fct_line_count (&reader) > 60);
+  FCT_WAIT (fct_line_count (&other) > 60);
+  shift = check_shift (&cam, &reader, 0, 60);
+  fail_unless (shift >= GST_SECOND && shift < 3 * GST_SECOND);
+  for (i = 0; i < 60; i++)
+    fail_unless (fct_line_nth (&reader, i + 1).running
+                 > fct_line_nth (&reader, i).running);
+  fail_unless_equals_int64 (check_shift (&mic, &other, 0, 60), shift);
+  fct_line_stop (&other);
+  fct_line_stop (&reader);
+  fct_line_stop (&cam);
+  fct_line_stop (&mic);
+}
+GST_END_TEST
+
 /* Whoever has more history says by how much; nothing of it is lost. */
 static void
 check_together (const gchar *text)
@@ -317,6 +355,7 @@ history_suite (void)
   tcase_set_timeout (tc, 120);
   tcase_add_checked_fixture (tc, fct_set_up, fct_tear_down);
   tcase_add_test (tc, start_time_is_exact);
+  tcase_add_test (tc, start_time_of_a_coded_stream);
   tcase_add_test (tc, two_slots_are_shifted_alike);
   tcase_add_test (tc, two_slots_in_bins_are_shifted_alike);
   tcase_add_test (tc, source_added_later_is_shifted_alike);
