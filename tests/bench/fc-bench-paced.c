@@ -13,12 +13,13 @@
 
 #define LOW 500.0
 #define HIGH 256000.0
-#define STEP 1.05 /* the precision of a rate */
+/* The precision of a rate. */
+#define STEP 1.05
 #define TRIES 3
-#define LATE                                                                   \
-  1.05 /* a writer that takes so much longer did not keep the rate             \
-        */
-#define SPIN (60 * 1000) /* ns: a shorter wait is not slept */
+/* A writer that takes so much longer did not keep the rate. */
+#define LATE 1.05
+/* A shorter wait, in ns, is not slept. */
+#define SPIN (60 * 1000)
 
 typedef struct
 {
