@@ -131,7 +131,7 @@ gst_fc_src_install_properties (GObjectClass *klass)
                           " back to a frame that decoding can start at, and at"
                           " most the whole history; goes before start; 0 = use"
                           " start)",
-                          G_MININT64, G_MAXINT64, 0, flags));
+                          G_MININT64 / 2, G_MAXINT64, 0, flags));
   g_object_class_install_property (
       klass, GST_FC_SRC_PROP_REQUEST_KEY_FRAME,
       g_param_spec_boolean (

@@ -16,7 +16,8 @@ for name in "$@"; do
   test=$(echo "$name" | tr - _)
   result=0
   CK_FORK=no GST_TRACERS=leaks GST_DEBUG=GST_TRACER:7 GST_DEBUG_NO_COLOR=1 \
-    GST_DEBUG_FILE="$log" "$program" "$test" || result=$?
+    GST_DEBUG_FILE="$log" timeout --kill-after=5 300 "$program" "$test" ||
+    result=$?
   # The tracer tells of its formats when it begins. That it found something is
   # a warning, which ends the program, and what that is stands in the log.
   if ! grep -q 'format string: object-alive' "$log"; then

@@ -386,7 +386,9 @@ GST_START_TEST (frames_that_outgrow_the_ring)
   guint i;
 
   FCT_WAIT (fct_waiting ("cam0") == 1);
-  push_some (sink, encoded, 0, encoded->buffers->len);
+  push_some (sink, encoded, 0, 1);
+  FCT_WAIT (fct_consumers ("cam0") == 1);
+  push_some (sink, encoded, 1, encoded->buffers->len);
   fail_unless (fct_slot_stat ("cam0", &stat));
   fail_unless (stat.generation > 1);
   gst_harness_push_event (sink, gst_event_new_eos ());

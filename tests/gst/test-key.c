@@ -683,6 +683,7 @@ GST_START_TEST (larger_ring_loses_nothing)
 
   FCT_WAIT (fct_waiting ("cam0") == 1);
   push_groups (sink, 0, 3, 100);
+  FCT_WAIT (fct_consumers ("cam0") == 1);
   buffer = fct_buffer (4, 10000);
   GST_BUFFER_FLAG_SET (buffer, DELTA);
   fail_unless_equals_int (gst_harness_push (sink, buffer), GST_FLOW_OK);

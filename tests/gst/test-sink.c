@@ -242,6 +242,7 @@ GST_START_TEST (big_frame_renews)
       fct_new ("fcsrc", "slot", "cam0", "timestamps", 1, NULL));
   FCT_WAIT (fct_waiting ("cam0") == 1);
   fct_push (h, 0, 1000);
+  FCT_WAIT (fct_consumers ("cam0") == 1);
   fail_unless (fct_slot_stat ("cam0", &before));
   fct_push (h, 1, 500000);
   fct_push (h, 2, 1000);
