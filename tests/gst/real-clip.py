@@ -68,8 +68,13 @@ def watch(line):
 
 def waits_for_slot(process):
     fds = f'/proc/{process.process.pid}/fd'
-    return any(os.readlink(f'{fds}/{fd}') == 'anon_inode:inotify'
-               for fd in os.listdir(fds) if os.path.lexists(f'{fds}/{fd}'))
+    for fd in os.listdir(fds):
+        try:
+            if os.readlink(f'{fds}/{fd}') == 'anon_inode:inotify':
+                return True
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return False
 
 
 def write(readers, line):

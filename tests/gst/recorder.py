@@ -163,7 +163,7 @@ class Writers:
              'frames', lambda: (had, self.come()))
 
     def launch(self, line, n=-1):
-        return start('gst-launch-1.0', '-q', *(
+        return start('gst-launch-1.0', '-q', '-e', *(
             f'videotestsrc is-live=true num-buffers={n} ! {line} ! '
             'fcsink slot=cam0').split(), stderr=subprocess.DEVNULL)
 
@@ -285,10 +285,11 @@ def directory_removed():
 def history():
     """What the history was moved by does not go at a restart."""
     early = Recorder('early.mkv', 'jpegenc ! matroskamux')
-    writer = Writers([early]).launch(launch_caps(I420), 100)
+    writer = Writers([early]).launch(launch_caps(I420))
     wait(lambda: early.came() >= 80, 'frames')
     late = Recorder('late.mkv', 'jpegenc ! matroskamux')
     wait(lambda: late.came() >= 60, 'frames')
+    writer.send_signal(signal.SIGINT)
     assert writer.wait(timeout=PATIENCE) == 0
     Writers([early, late]).ends(launch_caps(I420))
     return [early, late]
