@@ -278,6 +278,7 @@ static int
 show (fc_writer_t *writer, const fc_writer_options_t *options)
 {
   fc_generation_t *made = writer->prepared, *old;
+  unsigned long long head = 0;
   int r = made->adopted ? 0 : fc_generation_lock (made);
 
   pthread_mutex_lock (&writer->mutex);
@@ -290,6 +291,7 @@ show (fc_writer_t *writer, const fc_writer_options_t *options)
     {
       fc_generation_unref (writer->inherited);
       writer->inherited = NULL;
+      head = made->head;
     }
   else if (old != NULL)
     {
@@ -304,7 +306,7 @@ show (fc_writer_t *writer, const fc_writer_options_t *options)
   fc_log (&writer->log, FC_LOG_INFO,
           "%s: generation %u %s at frame %llu, %llu bytes", made->path,
           made->header->generation, made->adopted ? "carries on" : "begins",
-          (unsigned long long) made->head,
+          head,
           (unsigned long long) (made->geo.ring_initial + made->geo.table_size));
   if (old != NULL)
     retire (writer, old);
