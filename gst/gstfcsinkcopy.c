@@ -56,11 +56,12 @@ gst_fc_copy_rearranges (const GstFcCopy *self, GstBuffer *buffer)
 
 /* A reader is told of planes and strides, but not of a larger picture. */
 gboolean
-gst_fc_copy_may_stay (const GstFcCopy *self, GstBuffer *buffer)
+gst_fc_copy_may_stay (const GstFcCopy *self, GstBuffer *buffer,
+                      gboolean rearranges)
 {
   const GstVideoMeta *meta;
 
-  if (!gst_fc_copy_rearranges (self, buffer))
+  if (!rearranges)
     return TRUE;
   meta = gst_buffer_get_video_meta (buffer);
   return meta->width == (guint) GST_VIDEO_INFO_WIDTH (&self->info)
@@ -68,9 +69,9 @@ gst_fc_copy_may_stay (const GstFcCopy *self, GstBuffer *buffer)
 }
 
 gsize
-gst_fc_copy_size (const GstFcCopy *self, GstBuffer *buffer)
+gst_fc_copy_size (const GstFcCopy *self, GstBuffer *buffer, gboolean rearranges)
 {
-  if (gst_fc_copy_rearranges (self, buffer))
+  if (rearranges)
     return GST_VIDEO_INFO_SIZE (&self->info);
   return gst_buffer_get_size (buffer);
 }
@@ -128,9 +129,10 @@ gst_fc_copy_video (GstFcCopy *self, GstBuffer *buffer, gpointer dest,
 }
 
 gboolean
-gst_fc_copy_into (GstFcCopy *self, GstBuffer *buffer, gpointer dest, gsize size)
+gst_fc_copy_into (GstFcCopy *self, GstBuffer *buffer, gboolean rearranges,
+                  gpointer dest, gsize size)
 {
-  if (gst_fc_copy_rearranges (self, buffer))
+  if (rearranges)
     return gst_fc_copy_video (self, buffer, dest, size);
   return gst_buffer_extract (buffer, 0, dest, size) == size;
 }

@@ -21,18 +21,21 @@ typedef struct
 void gst_fc_copy_set_caps (GstFcCopy *self, const GstCaps *caps);
 
 /* Whether BUFFER's picture is brought into the layout of the caps while it is
- * copied; all else goes byte for byte. */
+ * copied; all else goes byte for byte. Asked once for a buffer: the others are
+ * told. */
 gboolean gst_fc_copy_rearranges (const GstFcCopy *self, GstBuffer *buffer);
 
 /* Whether BUFFER, which lies in a cell, can be a frame as it is. */
-gboolean gst_fc_copy_may_stay (const GstFcCopy *self, GstBuffer *buffer);
+gboolean gst_fc_copy_may_stay (const GstFcCopy *self, GstBuffer *buffer,
+                               gboolean rearranges);
 
 /* Bytes that a copy of BUFFER takes in a cell. */
-gsize gst_fc_copy_size (const GstFcCopy *self, GstBuffer *buffer);
+gsize gst_fc_copy_size (const GstFcCopy *self, GstBuffer *buffer,
+                        gboolean rearranges);
 
 /* Copy it to DEST, which has room for that SIZE. */
-gboolean gst_fc_copy_into (GstFcCopy *self, GstBuffer *buffer, gpointer dest,
-                           gsize size);
+gboolean gst_fc_copy_into (GstFcCopy *self, GstBuffer *buffer,
+                           gboolean rearranges, gpointer dest, gsize size);
 
 G_END_DECLS
 

@@ -148,8 +148,8 @@ gst_fc_sink_commit (GstFcSink *self, GstBuffer *buffer, fc_info_t *info,
 
 /* Once, straight into a cell, however many memories it has. */
 static GstFlowReturn
-gst_fc_sink_copy (GstFcSink *self, GstBuffer *buffer, gsize size,
-                  fc_info_t *info)
+gst_fc_sink_copy (GstFcSink *self, GstBuffer *buffer, gboolean rearranges,
+                  gsize size, fc_info_t *info)
 {
   fc_writer_t *writer = gst_fc_slot_get_writer (self->ring);
   fc_frame_t frame = FC_FRAME_INIT;
@@ -157,16 +157,15 @@ gst_fc_sink_copy (GstFcSink *self, GstBuffer *buffer, gsize size,
 
   if (r < 0)
     return gst_fc_sink_write_failed (self, r);
-  if (!gst_fc_copy_into (&self->copy, buffer, frame.data, size))
+  if (!gst_fc_copy_into (&self->copy, buffer, rearranges, frame.data, size))
     {
       fc_writer_abandon (writer, &frame);
       GST_ELEMENT_ERROR (self, RESOURCE, READ, ("A buffer could not be read."),
                          (NULL));
       return GST_FLOW_ERROR;
     }
-  info->meta = gst_fc_meta_write (&self->metas, buffer,
-                                  gst_fc_copy_rearranges (&self->copy, buffer),
-                                  &info->meta_size);
+  info->meta
+      = gst_fc_meta_write (&self->metas, buffer, rearranges, &info->meta_size);
   frame.size = size;
   frame.info = *info;
   r = fc_writer_commit (writer, &frame);
@@ -181,7 +180,8 @@ gst_fc_sink_render (GstBaseSink *sink, GstBuffer *buffer)
 {
   GstFcSink *self = GST_FC_SINK (sink);
   fc_info_t info = FC_INFO_INIT;
-  gsize size = gst_fc_copy_size (&self->copy, buffer);
+  gboolean rearranges = gst_fc_copy_rearranges (&self->copy, buffer);
+  gsize size = gst_fc_copy_size (&self->copy, buffer, rearranges);
   GstFlowReturn ret = gst_fc_sink_make_room (self, size);
 
   if (ret != GST_FLOW_OK)
@@ -190,10 +190,10 @@ gst_fc_sink_render (GstBaseSink *sink, GstBuffer *buffer)
   GST_LOG_OBJECT (self, "%" G_GSIZE_FORMAT " bytes, pts %" GST_TIME_FORMAT,
                   size, GST_TIME_ARGS (info.pts));
   if (gst_fc_cell_is_buffer (buffer, gst_fc_slot_get_writer (self->ring))
-      && gst_fc_copy_may_stay (&self->copy, buffer)
+      && gst_fc_copy_may_stay (&self->copy, buffer, rearranges)
       && gst_fc_sink_commit (self, buffer, &info, &ret))
     return ret;
-  return gst_fc_sink_copy (self, buffer, size, &info);
+  return gst_fc_sink_copy (self, buffer, rearranges, size, &info);
 }
 
 /* Takes EVENT, for which the time has come when this returns TRUE. */
