@@ -8,6 +8,28 @@
 
 #include "fc-gst-block.h"
 
+void
+fct_usual_info (GstVideoInfo *info)
+{
+  GstCaps *caps = gst_caps_from_string (FCT_PADDED_CAPS);
+
+  fail_unless (gst_video_info_from_caps (info, caps));
+  gst_caps_unref (caps);
+}
+
+void
+fct_padded_info (GstVideoInfo *info, GstVideoAlignment *align)
+{
+  fct_usual_info (info);
+  gst_video_alignment_reset (align);
+  align->padding_left = 4;
+  align->padding_right = 6;
+  align->padding_top = 2;
+  align->padding_bottom = 8;
+  align->stride_align[0] = align->stride_align[1] = align->stride_align[2] = 63;
+  fail_unless (gst_video_info_align (info, align));
+}
+
 GByteArray *
 fct_block_new (void)
 {

@@ -9,6 +9,20 @@
 
 #include "fc-gst-test.h"
 
+/* Small frames, of which nothing is a multiple of anything; planar sound; and
+ * cells that are large enough for either. */
+#define FCT_PADDED_CAPS                                                        \
+  "video/x-raw,format=I420,width=18,height=10,framerate=25/1,"                 \
+  "interlace-mode=progressive,colorimetry=bt601,pixel-aspect-ratio=1/1"
+#define FCT_PLANAR_CAPS                                                        \
+  "audio/x-raw,format=S16LE,layout=non-interleaved,rate=48000,channels=2,"     \
+  "channel-mask=(bitmask)3"
+#define FCT_CELL_SIZE 65536
+
+/* FCT_PADDED_CAPS as they lie by themselves, and with room around them. */
+void fct_usual_info (GstVideoInfo *info);
+void fct_padded_info (GstVideoInfo *info, GstVideoAlignment *align);
+
 /* A block as docs/ring-format.md has it, built without the elements' code.
  * Numbers are little-endian, whatever the machine. */
 GByteArray *fct_block_new (void);

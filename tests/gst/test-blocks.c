@@ -8,36 +8,6 @@
 
 #include "fc-gst-block.h"
 
-#define CAPS                                                                   \
-  "video/x-raw,format=I420,width=18,height=10,framerate=25/1,"                 \
-  "interlace-mode=progressive,colorimetry=bt601,pixel-aspect-ratio=1/1"
-#define PLANAR                                                                 \
-  "audio/x-raw,format=S16LE,layout=non-interleaved,rate=48000,channels=2,"     \
-  "channel-mask=(bitmask)3"
-#define FRAME_SIZE 65536
-
-static void
-usual (GstVideoInfo *info)
-{
-  GstCaps *caps = gst_caps_from_string (CAPS);
-
-  fail_unless (gst_video_info_from_caps (info, caps));
-  gst_caps_unref (caps);
-}
-
-static void
-padded (GstVideoInfo *info, GstVideoAlignment *align)
-{
-  usual (info);
-  gst_video_alignment_reset (align);
-  align->padding_left = 4;
-  align->padding_right = 6;
-  align->padding_top = 2;
-  align->padding_bottom = 8;
-  align->stride_align[0] = align->stride_align[1] = align->stride_align[2] = 63;
-  fail_unless (gst_video_info_align (info, align));
-}
-
 /* Others' ------------------------------------------------------------- */
 
 static void
@@ -54,7 +24,7 @@ put_crop (GByteArray *block, const gchar *more)
 
 GST_START_TEST (records_of_later_versions_are_skipped)
 {
-  fc_writer_t *writer = fct_raw_writer (CAPS, FRAME_SIZE);
+  fc_writer_t *writer = fct_raw_writer (FCT_PADDED_CAPS, FCT_CELL_SIZE);
   GstHarness *h = fct_video_reader (FALSE, 0);
   GByteArray *block = fct_block_new ();
   GstBuffer *buffer;
@@ -189,7 +159,7 @@ check_mutations (const gchar *caps, const GByteArray *valid, guint count)
 {
   GstHarness *readers[2]
       = { fct_video_reader (TRUE, 0), fct_video_reader (FALSE, 0) };
-  fc_writer_t *writer = fct_raw_writer (caps, FRAME_SIZE);
+  fc_writer_t *writer = fct_raw_writer (caps, FCT_CELL_SIZE);
   GRand *rand = g_rand_new_with_seed (20261124);
   static guint8 data[2000];
   guint i, j;
@@ -226,12 +196,12 @@ GST_START_TEST (garbage_with_video)
   GstVideoAlignment align;
   GstVideoInfo info;
 
-  padded (&info, &align);
+  fct_padded_info (&info, &align);
   fct_block_video (block, &info, &align);
-  check_mutations (CAPS, block, 4000);
+  check_mutations (FCT_PADDED_CAPS, block, 4000);
   g_byte_array_set_size (block, 6);
   fct_block_video (block, &info, &align);
-  check_mutations (CAPS, block, 4000);
+  check_mutations (FCT_PADDED_CAPS, block, 4000);
   g_byte_array_unref (block);
 }
 GST_END_TEST
@@ -247,7 +217,7 @@ GST_START_TEST (garbage_with_audio)
   fct_block_number (block, 0, 8);
   fct_block_number (block, 1000, 8);
   fct_block_end (block, begin);
-  check_mutations (PLANAR, block, 4000);
+  check_mutations (FCT_PLANAR_CAPS, block, 4000);
   g_byte_array_unref (block);
 }
 GST_END_TEST
@@ -275,7 +245,7 @@ GST_START_TEST (garbage_in_serialized_metas)
       fct_block_number (block, 0x00223b61, 8);
       fct_block_end (block, begin);
     }
-  check_mutations (CAPS, block, 4000);
+  check_mutations (FCT_PADDED_CAPS, block, 4000);
   g_byte_array_unref (block);
 }
 GST_END_TEST
@@ -297,7 +267,7 @@ deep_text (const gchar *begin, gsize depth)
 
 GST_START_TEST (deep_nesting_is_refused)
 {
-  fc_writer_t *writer = fct_raw_writer (FCT_DATA, FRAME_SIZE);
+  fc_writer_t *writer = fct_raw_writer (FCT_DATA, FCT_CELL_SIZE);
   GstHarness *h = fct_video_reader (FALSE, 0);
   GByteArray *block = fct_block_new ();
   gchar *text = deep_text ("a, b=", 1900);

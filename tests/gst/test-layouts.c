@@ -9,36 +9,6 @@
 
 #include "fc-gst-block.h"
 
-#define CAPS                                                                   \
-  "video/x-raw,format=I420,width=18,height=10,framerate=25/1,"                 \
-  "interlace-mode=progressive,colorimetry=bt601,pixel-aspect-ratio=1/1"
-#define PLANAR                                                                 \
-  "audio/x-raw,format=S16LE,layout=non-interleaved,rate=48000,channels=2,"     \
-  "channel-mask=(bitmask)3"
-#define FRAME_SIZE 65536
-
-static void
-usual (GstVideoInfo *info)
-{
-  GstCaps *caps = gst_caps_from_string (CAPS);
-
-  fail_unless (gst_video_info_from_caps (info, caps));
-  gst_caps_unref (caps);
-}
-
-static void
-padded (GstVideoInfo *info, GstVideoAlignment *align)
-{
-  usual (info);
-  gst_video_alignment_reset (align);
-  align->padding_left = 4;
-  align->padding_right = 6;
-  align->padding_top = 2;
-  align->padding_bottom = 8;
-  align->stride_align[0] = align->stride_align[1] = align->stride_align[2] = 63;
-  fail_unless (gst_video_info_align (info, align));
-}
-
 /* A picture of INFO that says at each pixel where it is. */
 static GstBuffer *
 picture (const GstVideoInfo *info)
@@ -66,7 +36,7 @@ check_picture (GstBuffer *buffer)
   GstVideoInfo info;
   gint plane, y, x;
 
-  usual (&info);
+  fct_usual_info (&info);
   fail_unless (gst_video_frame_map (&frame, &info, buffer, GST_MAP_READ));
   for (plane = 0; plane < 3; plane++)
     for (y = 0; y < (plane == 0 ? 10 : 5); y++)
@@ -86,10 +56,10 @@ write_picture (fc_writer_t *writer, gboolean is_padded)
   GstBuffer *buffer;
   GstMapInfo map;
 
-  usual (&info);
+  fct_usual_info (&info);
   if (is_padded)
     {
-      padded (&info, &align);
+      fct_padded_info (&info, &align);
       block = fct_block_new ();
       fct_block_video (block, &info, &align);
     }
@@ -116,14 +86,14 @@ pull_picture (GstHarness *h)
 
 GST_START_TEST (padded_frames_stay_in_place)
 {
-  fc_writer_t *writer = fct_raw_writer (CAPS, FRAME_SIZE);
+  fc_writer_t *writer = fct_raw_writer (FCT_PADDED_CAPS, FCT_CELL_SIZE);
   GstHarness *h = fct_video_reader (TRUE, 1);
   GstVideoAlignment align;
   const GstVideoMeta *meta;
   GstVideoInfo info;
   GstBuffer *buffer;
 
-  padded (&info, &align);
+  fct_padded_info (&info, &align);
   FCT_WAIT (fct_waiting ("cam0") == 1);
   write_picture (writer, TRUE);
   buffer = pull_picture (h);
@@ -148,13 +118,13 @@ GST_END_TEST
 static void
 check_packed (gint memory)
 {
-  fc_writer_t *writer = fct_raw_writer (CAPS, FRAME_SIZE);
+  fc_writer_t *writer = fct_raw_writer (FCT_PADDED_CAPS, FCT_CELL_SIZE);
   GstHarness *h = fct_video_reader (FALSE, memory);
   GstVideoInfo info;
   GstBuffer *buffer;
   guint i;
 
-  usual (&info);
+  fct_usual_info (&info);
   FCT_WAIT (fct_waiting ("cam0") == 1);
   for (i = 1; i < 20; i++)
     {
@@ -181,7 +151,7 @@ GST_END_TEST
 
 GST_START_TEST (packing_follows_downstream)
 {
-  fc_writer_t *writer = fct_raw_writer (CAPS, FRAME_SIZE);
+  fc_writer_t *writer = fct_raw_writer (FCT_PADDED_CAPS, FCT_CELL_SIZE);
   GstHarness *h = fct_video_reader (FALSE, 0);
   GstBuffer *buffer;
 
@@ -210,11 +180,11 @@ padded_pool (void)
 {
   GstBufferPool *pool = gst_video_buffer_pool_new ();
   GstStructure *config = gst_buffer_pool_get_config (pool);
-  GstCaps *caps = gst_caps_from_string (CAPS);
+  GstCaps *caps = gst_caps_from_string (FCT_PADDED_CAPS);
   GstVideoAlignment align;
   GstVideoInfo info;
 
-  padded (&info, &align);
+  fct_padded_info (&info, &align);
   gst_buffer_pool_config_set_params (config, caps, (guint) info.size, 2, 0);
   gst_buffer_pool_config_add_option (config, GST_BUFFER_POOL_OPTION_VIDEO_META);
   gst_buffer_pool_config_add_option (config,
@@ -238,7 +208,7 @@ add_pool (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   gst_query_parse_allocation (query, &caps, NULL);
   if (caps == NULL)
     return GST_PAD_PROBE_OK;
-  padded (&video, &align);
+  fct_padded_info (&video, &align);
   gst_query_add_allocation_pool (query, user_data, (guint) video.size, 2, 0);
   gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
   return GST_PAD_PROBE_HANDLED;
@@ -246,7 +216,7 @@ add_pool (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 
 GST_START_TEST (padded_pool_does_not_shear)
 {
-  fc_writer_t *writer = fct_raw_writer (CAPS, FRAME_SIZE);
+  fc_writer_t *writer = fct_raw_writer (FCT_PADDED_CAPS, FCT_CELL_SIZE);
   GstElement *src
       = fct_new ("fcsrc", "slot", "cam0", "timestamps", 1, "memory", 2, NULL);
   GstHarness *h = gst_harness_new_with_element (src, NULL, "src");
@@ -324,13 +294,13 @@ spoil (GByteArray *block, guint way)
 
 GST_START_TEST (planes_outside_the_frame_are_refused)
 {
-  fc_writer_t *writer = fct_raw_writer (CAPS, FRAME_SIZE);
+  fc_writer_t *writer = fct_raw_writer (FCT_PADDED_CAPS, FCT_CELL_SIZE);
   GstHarness *h = fct_video_reader (TRUE, 0);
   GstVideoAlignment align;
   GstVideoInfo info;
   guint way;
 
-  padded (&info, &align);
+  fct_padded_info (&info, &align);
   FCT_WAIT (fct_waiting ("cam0") == 1);
   for (way = 0; way <= 10; way++)
     {
@@ -359,7 +329,7 @@ GST_END_TEST
 /* The last line of the last plane need not be as long as the others. */
 GST_START_TEST (last_line_may_be_short)
 {
-  fc_writer_t *writer = fct_raw_writer (CAPS, FRAME_SIZE);
+  fc_writer_t *writer = fct_raw_writer (FCT_PADDED_CAPS, FCT_CELL_SIZE);
   GstHarness *h = fct_video_reader (TRUE, 0);
   GByteArray *block = fct_block_new ();
   GstVideoAlignment align;
@@ -369,7 +339,7 @@ GST_START_TEST (last_line_may_be_short)
   gsize end;
   guint i;
 
-  padded (&info, &align);
+  fct_padded_info (&info, &align);
   end = info.offset[2] + 4 * (gsize) info.stride[2] + 9;
   fct_block_video (block, &info, &align);
   FCT_WAIT (fct_waiting ("cam0") == 1);
@@ -400,7 +370,7 @@ check_aligned (const gchar *caps, const GstAllocationParams *wish)
   static const guint8 data[1000];
   GstElement *src = fct_new ("fcsrc", "slot", "cam0", "memory", 2, NULL);
   GstHarness *h = gst_harness_new_with_element (src, NULL, "src");
-  fc_writer_t *writer = fct_raw_writer (caps, FRAME_SIZE);
+  fc_writer_t *writer = fct_raw_writer (caps, FCT_CELL_SIZE);
   GstBuffer *buffer;
   GstMapInfo map;
   guint i;
@@ -433,9 +403,9 @@ GST_START_TEST (copies_are_aligned)
   gst_allocation_params_init (&wish);
   wish.align = 15;
   wish.padding = 32;
-  check_aligned (CAPS, NULL);
+  check_aligned (FCT_PADDED_CAPS, NULL);
   check_aligned (FCT_DATA, NULL);
-  check_aligned (CAPS, &wish);
+  check_aligned (FCT_PADDED_CAPS, &wish);
   check_aligned (FCT_DATA, &wish);
 }
 GST_END_TEST
@@ -469,7 +439,7 @@ GST_START_TEST (channels_outside_the_frame_are_refused)
     { 100, 2, 0, G_MAXUINT64 },   { G_MAXUINT64, 2, 0, 0 },
     { G_MAXUINT64 / 2, 2, 0, 0 }, { 1, 2, 0, G_MAXUINT64 - 1 },
   };
-  fc_writer_t *writer = fct_raw_writer (PLANAR, 4096);
+  fc_writer_t *writer = fct_raw_writer (FCT_PLANAR_CAPS, 4096);
   GstHarness *h = fct_video_reader (FALSE, 0);
   GstAudioMeta *meta;
   GstBuffer *buffer;
