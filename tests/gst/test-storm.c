@@ -307,6 +307,7 @@ disturbed (guint32 seed)
   GstElement *writer = parse (WRITER);
   guint i;
 
+  g_random_set_seed (seed);
   gst_element_set_state (writer, GST_STATE_PLAYING);
   for (i = 0; i < N_READERS; i++)
     {
