@@ -185,11 +185,12 @@ GST_START_TEST (kept_buffers_take_one_place)
           delivered = fct_stat (element, "delivered");
         }
       fail_unless_equals_int (fct_consumers ("cam0"), 1);
-      while (gst_harness_buffers_in_queue (src) > 0)
-        gst_buffer_unref (gst_harness_pull (src));
     }
   fct_check_buffer (kept, 0, 1000);
   gst_element_set_state (element, GST_STATE_NULL);
+  /* whatever else came */
+  while (gst_harness_buffers_in_queue (src) > 0)
+    gst_buffer_unref (gst_harness_pull (src));
   fail_unless_equals_int (fct_consumers ("cam0"), 1);
   gst_buffer_unref (kept);
   FCT_WAIT (fct_consumers ("cam0") == 0);
