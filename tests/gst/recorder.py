@@ -142,7 +142,8 @@ def check(recorder, same):
         f'{name}: a gap of {there}, not {gap} ns'
     length = got.times[-1] - got.times[0]
     put_length = put.times[-1] - put.times[0]
-    assert abs(length - put_length) <= 2 * (gap + FRAME), name
+    assert abs(length - put_length) <= 2 * (gap + FRAME), \
+        f'{name}: {length} ns long, not {put_length} ns, gap {gap}'
     print(f'{name}: {len(got.times)} frames in {length / 1e9:.2f} s, the '
           f'longest gap {there / 1e6:.0f} ms')
 
@@ -226,7 +227,7 @@ def caps():
 
 
 def framerate():
-    recorders = with_encoders('videorate max-rate=25 ! ', 25)
+    recorders = with_encoders('videorate max-rate=25 skip-to-first=true ! ', 25)
     Writers(recorders).program('3', I420, SLOW, RGB, SLOW)
     return recorders
 
