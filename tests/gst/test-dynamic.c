@@ -343,7 +343,10 @@ GST_START_TEST (downstream_refuses_later)
 }
 GST_END_TEST
 
-/* Flushed from outside, fcsrc goes on with what comes next. */
+/* Flushed from outside, fcsrc goes on with what comes next. The events go to
+ * the pipeline, which takes its own state lock before its children's: the sink
+ * that a flush takes to PAUSED has the latency told anew, with the lock of the
+ * pipeline, while another thread may be changing the state of all of it. */
 GST_START_TEST (source_flushed)
 {
   GstElement *pipeline
@@ -354,9 +357,9 @@ GST_START_TEST (source_flushed)
   await_more (&reader, 5);
   for (i = 0; i < 50; i++)
     {
-      fail_unless (
-          gst_element_send_event (reader.src, gst_event_new_flush_start ()));
-      fail_unless (gst_element_send_event (reader.src,
+      fail_unless (gst_element_send_event (reader.pipeline,
+                                           gst_event_new_flush_start ()));
+      fail_unless (gst_element_send_event (reader.pipeline,
                                            gst_event_new_flush_stop (i % 2)));
       await_more (&reader, 3);
     }
