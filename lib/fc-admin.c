@@ -21,8 +21,23 @@ say_exists (const fc_dir_t *dir, const char *slot)
                   slot, dir->path);
 }
 
+/* The ring, its table and its lock are OPTIONS' owner's from here on. */
 static int
-reserve_locked (const fc_dir_t *dir, const char *slot,
+give_away (const fc_generation_t *gen, int lock,
+           const fc_writer_options_t *options)
+{
+  if (fchown (gen->fd, options->owner, (gid_t) -1) == 0
+      && fchown (gen->table.fd, options->owner, (gid_t) -1) == 0
+      && fchown (lock, options->owner, (gid_t) -1) == 0)
+    return 0;
+  return fc_fail (-errno,
+                  "can not give %s to user %u: %s; have root reserve it, or "
+                  "that user",
+                  gen->path, (unsigned) options->owner, strerror (errno));
+}
+
+static int
+reserve_locked (const fc_dir_t *dir, const char *slot, int lock,
                 const fc_writer_options_t *options)
 {
   fc_ancestry_t from = { 0, options->first_seq, 1, true };
@@ -41,7 +56,10 @@ reserve_locked (const fc_dir_t *dir, const char *slot,
   r = fc_generation_create (&gen, dir, slot, options, &from);
   if (r < 0)
     return r;
-  r = fc_generation_publish (gen, dir, slot);
+  if (options->owner_set)
+    r = give_away (gen, lock, options);
+  if (r == 0)
+    r = fc_generation_publish (gen, dir, slot);
   if (r < 0)
     {
       fc_generation_discard (gen, dir, slot);
@@ -65,12 +83,12 @@ fc_slot_reserve (const char *slot, const fc_writer_options_t *given)
     r = fc_dir_for_writer (&dir, options.dir, false);
   if (r < 0)
     return r;
-  lock = r = fc_slot_lock (&dir, slot);
+  lock = r = fc_slot_lock (&dir, slot, true);
   if (r == -EBUSY)
     r = say_exists (&dir, slot);
   if (r >= 0)
     {
-      r = reserve_locked (&dir, slot, &options);
+      r = reserve_locked (&dir, slot, lock, &options);
       close (lock);
     }
   fc_dir_close (&dir);
@@ -139,7 +157,7 @@ fc_slot_remove (const char *path, const char *slot, int force)
 
   if (r < 0)
     return r;
-  lock = fc_slot_lock (&dir, slot);
+  lock = fc_slot_lock (&dir, slot, true);
   if (lock == -EBUSY && !force)
     r = fc_fail (-EBUSY,
                  "slot %s has a live writer; stop it, or force the removal",
@@ -160,9 +178,20 @@ fc_slot_remove (const char *path, const char *slot, int force)
   return r;
 }
 
+static bool
+is_older (const fc_ring_file_t *ring, uint64_t age)
+{
+  uint64_t now = fc_now (CLOCK_MONOTONIC);
+  uint64_t touched = fc_ring_touched (ring);
+
+  /* A time to come is none that this machine gave it. */
+  return touched > now || now - touched >= age;
+}
+
 /* Free the entries of the dead: that takes their bytes' locks alone. */
 static int
-collect_entries (const fc_dir_t *dir, const char *slot, bool *unused)
+collect_entries (const fc_dir_t *dir, const char *slot, uint64_t age,
+                 bool *unused)
 {
   fc_ring_file_t ring;
   fc_table_t table;
@@ -171,7 +200,7 @@ collect_entries (const fc_dir_t *dir, const char *slot, bool *unused)
   *unused = false;
   if (fc_ring_open (&ring, dir, slot, O_RDONLY) < 0)
     return 0;
-  *unused = !ring.header.reserved;
+  *unused = !ring.header.reserved && is_older (&ring, age);
   if (fc_table_open (&table, &ring, dir, slot, O_RDWR) == 0)
     {
       collected = (int) fc_table_reap (&table);
@@ -183,15 +212,15 @@ collect_entries (const fc_dir_t *dir, const char *slot, bool *unused)
 }
 
 static int
-collect (const fc_dir_t *dir, const char *slot)
+collect (const fc_dir_t *dir, const char *slot, uint64_t age)
 {
-  int lock = fc_slot_lock (dir, slot);
+  int lock = fc_slot_lock (dir, slot, false);
   int collected = 0;
   bool unused;
 
   if (lock >= 0)
     collected += fc_sweep (dir, slot);
-  collected += collect_entries (dir, slot, &unused);
+  collected += collect_entries (dir, slot, age, &unused);
   /* With the lock: its writer is dead, or was never there. */
   if (lock >= 0 && unused)
     {
@@ -206,7 +235,7 @@ collect (const fc_dir_t *dir, const char *slot)
 }
 
 int
-fc_slot_gc (const char *path, const char *slot)
+fc_slot_gc (const char *path, const char *slot, uint64_t age)
 {
   fc_names_t names = { NULL, 0 };
   int collected = 0;
@@ -224,7 +253,7 @@ fc_slot_gc (const char *path, const char *slot)
           || fc_dir_candidate (&dir, path, found->dir) < 0)
         continue;
       if (dir.fd >= 0)
-        collected += collect (&dir, found->name);
+        collected += collect (&dir, found->name, age);
       fc_dir_close (&dir);
     }
   free (names.item);
@@ -242,7 +271,7 @@ fc_plan (const fc_writer_options_t *given, fc_plan_t *plan)
   int r = fc_check_struct ("fc_plan_t", plan->struct_size, sizeof *plan);
 
   if (r == 0)
-    r = fc_take_writer_options (&options, given);
+    r = fc_take_writer_sizes (&options, given);
   if (r == 0)
     r = fc_geometry_of_options (&geo, &options);
   if (r == 0)

@@ -154,24 +154,6 @@ attach_to (fc_consumer_t *c, fc_ring_file_t *ring, fc_table_t *table,
   return 0;
 }
 
-static int
-attach_fds (fc_consumer_t *c, fc_attachment_t **att)
-{
-  bool observe = c->options.observe || c->options.table_fd < 0;
-  fc_ring_file_t ring;
-  fc_table_t table;
-  int r = fc_ring_from_fd (&ring, c->options.ring_fd);
-
-  if (r < 0)
-    return r;
-  if (!observe)
-    r = fc_table_from_fd (&table, &ring, c->options.table_fd);
-  if (r == 0)
-    r = attach_to (c, &ring, observe ? NULL : &table, att);
-  fc_ring_close (&ring);
-  return r;
-}
-
 /* 0: has its table; 1: observes; or an error, -ENOENT where the ring is being
  * replaced or removed. */
 static int
@@ -232,6 +214,34 @@ look_at_same (fc_consumer_t *c)
   return 1;
 }
 
+int
+fc_attach_fds (fc_consumer_t *c, int ring_fd, int table_fd,
+               fc_attachment_t **att)
+{
+  bool observe = c->options.observe || table_fd < 0;
+  const fc_attachment_t *had = c->att;
+  fc_ring_file_t ring;
+  fc_table_t table;
+  int r = fc_ring_from_fd (&ring, ring_fd);
+
+  if (r < 0)
+    return r;
+  if (had != NULL && had->header.id == ring.header.id)
+    r = look_at_same (c);
+  else if (is_over (&ring))
+    r = fc_fail (-ENOENT, "%s is of a ring of slot %s that is over", ring.path,
+                 c->slot);
+  else
+    {
+      if (!observe)
+        r = fc_table_from_fd (&table, &ring, table_fd);
+      if (r == 0)
+        r = attach_to (c, &ring, observe ? NULL : &table, att);
+    }
+  fc_ring_close (&ring);
+  return r;
+}
+
 static int
 attach_in (fc_consumer_t *c, const fc_dir_t *dir, fc_attachment_t **att)
 {
@@ -287,10 +297,11 @@ fc_attach_once (fc_consumer_t *c, fc_attachment_t **att)
   if (c->options.use_fds)
     {
       if (c->att == NULL)
-        return attach_fds (c, att);
+        return fc_attach_fds (c, c->options.ring_fd, c->options.table_fd, att);
       return fc_fail (-EOPNOTSUPP,
                       "slot %s was attached by descriptors, and can not be "
-                      "found again without its directory",
+                      "found again without its directory: "
+                      "fc_consumer_attach_fds ()",
                       c->slot);
     }
   for (unsigned n = 0; (r = fc_dir_candidate (&dir, c->dir, n)) != -ERANGE; n++)

@@ -160,6 +160,23 @@ choose_cursor (fc_consumer_t *c, bool waited)
   return had ? 1 : 0;
 }
 
+/* Go over to ATT. */
+static int
+take_attachment (fc_consumer_t *c, fc_attachment_t *att, bool waited)
+{
+  int r;
+
+  set_attachment (c, att);
+  r = choose_cursor (c, waited);
+  if (r < 0)
+    set_attachment (c, NULL);
+  else
+    fc_log (&c->log, FC_LOG_INFO, "%s: attached as %s at frame %llu", att->path,
+            att->observing ? "an observer" : "a consumer",
+            (unsigned long long) c->cursor);
+  return r;
+}
+
 int
 fc_consumer_attach (fc_consumer_t *c, int64_t timeout)
 {
@@ -182,15 +199,18 @@ fc_consumer_attach (fc_consumer_t *c, int64_t timeout)
     close (inotify_fd);
   if (r != 0)
     return r < 0 ? r : 0;
-  set_attachment (c, att);
-  r = choose_cursor (c, waited);
-  if (r < 0)
-    set_attachment (c, NULL);
-  else
-    fc_log (&c->log, FC_LOG_INFO, "%s: attached as %s at frame %llu", att->path,
-            att->observing ? "an observer" : "a consumer",
-            (unsigned long long) c->cursor);
-  return r;
+  return take_attachment (c, att, waited);
+}
+
+int
+fc_consumer_attach_fds (fc_consumer_t *c, int ring_fd, int table_fd, int waited)
+{
+  fc_attachment_t *att = NULL;
+  int r = fc_attach_fds (c, ring_fd, table_fd, &att);
+
+  if (r != 0)
+    return r < 0 ? r : 0;
+  return take_attachment (c, att, waited != 0);
 }
 
 void
@@ -321,21 +341,13 @@ fc_consumer_format (fc_consumer_t *c, const void **data, size_t *size)
     return say_detached (c);
   if (att->format == NULL)
     {
-      /* fc_consumer_format:A, pairs with fc_generation_show_format:A: pread
-       * copies the length before the bytes are asked for. */
-      r = fc_pread (att->fd, &bytes, sizeof bytes,
-                    offsetof (fc_ring_header_t, format_size), att->path);
+      r = fc_load_format_size (att, &bytes);
       if (r < 0)
         return r;
-      fc_fence (memory_order_acquire);
       if (bytes == 0 && att->header.reserved)
         return fc_fail (-EAGAIN,
                         "%s is reserved, and no writer has given its format "
                         "yet",
-                        att->path);
-      if (bytes > att->geo.format_capacity)
-        return fc_fail (-EPROTO,
-                        "%s is damaged: its format is longer than its place",
                         att->path);
       att->format = malloc ((size_t) bytes + 1);
       if (att->format == NULL)

@@ -75,6 +75,9 @@ struct fc_consumer
 /* Look for the slot once. Returns 0 with a new attachment in *ATT; 1 where
  * the slot is the one attached already and has or may get frames; -ENOENT. */
 int fc_attach_once (fc_consumer_t *c, fc_attachment_t **att);
+/* The same with descriptors. */
+int fc_attach_fds (fc_consumer_t *c, int ring_fd, int table_fd,
+                   fc_attachment_t **att);
 void fc_attachment_unref (fc_attachment_t *att);
 /* Drop the handle's or a lease's reference. */
 void fc_consumer_unref (fc_consumer_t *c);
@@ -99,6 +102,9 @@ int fc_load_latency (const fc_attachment_t *att, uint64_t *latency_ns);
 /* A word of the sticky block, from the mapping. */
 uint64_t fc_load_word (const fc_attachment_t *att, uint64_t offset);
 int fc_load_serial (const fc_attachment_t *att, uint32_t *serial);
+/* How long the format is, always by reading: 0 where a reserved slot has none
+ * yet. */
+int fc_load_format_size (const fc_attachment_t *att, uint64_t *size);
 
 /* fc-frame.c --------------------------------------------------------------- */
 

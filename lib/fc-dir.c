@@ -13,6 +13,7 @@
 
 #define SHARED_DIR "/dev/shm/framecache"
 #define ID_DIGITS 16
+#define LOCK_TRIES 50 /* of 2 ms */
 
 static bool
 is_alnum (char c)
@@ -484,8 +485,22 @@ fc_is_locked (int fd, off_t start, off_t length)
   return fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
+static int
+lock_patiently (int fd)
+{
+  static const struct timespec pause = { 0, 2000000 };
+  int r = fc_lock_bytes (fd, 0, 1);
+
+  for (int tries = 0; r == -EAGAIN && tries < LOCK_TRIES; tries++)
+    {
+      nanosleep (&pause, NULL);
+      r = fc_lock_bytes (fd, 0, 1);
+    }
+  return r;
+}
+
 int
-fc_slot_lock (const fc_dir_t *dir, const char *slot)
+fc_slot_lock (const fc_dir_t *dir, const char *slot, bool patient)
 {
   char name[FC_FILE_MAX];
   struct stat st;
@@ -505,7 +520,7 @@ fc_slot_lock (const fc_dir_t *dir, const char *slot)
                     slot, dir->path, (unsigned) st.st_uid);
   if (fd < 0)
     return fd;
-  r = fc_lock_bytes (fd, 0, 1);
+  r = patient ? lock_patiently (fd) : fc_lock_bytes (fd, 0, 1);
   if (r == 0)
     return fd;
   close (fd);

@@ -104,15 +104,29 @@ check_share (const fc_writer_options_t *options)
     return fc_fail (-EINVAL,
                     "access is narrower than trust: who may hold leases must "
                     "be allowed to read");
-  if (options->observers > 1 || options->prepare > 1)
-    return fc_fail (-EINVAL, "observers and prepare are 0 or 1, not %u and %u",
-                    options->observers, options->prepare);
+  if (options->observers > 1 || options->prepare > 1 || options->owner_set > 1)
+    return fc_fail (-EINVAL,
+                    "observers, prepare and owner_set are 0 or 1, not %u, %u "
+                    "and %u",
+                    options->observers, options->prepare, options->owner_set);
   return 0;
 }
 
 int
 fc_take_writer_options (fc_writer_options_t *into,
                         const fc_writer_options_t *from)
+{
+  int r = fc_take_writer_sizes (into, from);
+
+  if (r == 0 && into->format_size > 0 && into->format == NULL)
+    return fc_fail (-EINVAL, "format_size is %u, but format is NULL",
+                    into->format_size);
+  return r;
+}
+
+int
+fc_take_writer_sizes (fc_writer_options_t *into,
+                      const fc_writer_options_t *from)
 {
   int r;
 
@@ -130,9 +144,6 @@ fc_take_writer_options (fc_writer_options_t *into,
     into->leases = DEFAULT_LEASES;
   if (into->writer_cells == 0)
     into->writer_cells = DEFAULT_WRITER_CELLS;
-  if (into->format_size > 0 && into->format == NULL)
-    return fc_fail (-EINVAL, "format_size is %u, but format is NULL",
-                    into->format_size);
   if (into->sticky_size > FC_STICKY_MAX)
     return fc_fail (-EMSGSIZE, "the sticky block has %u bytes; the limit is %u",
                     into->sticky_size, FC_STICKY_MAX);

@@ -78,6 +78,25 @@ fc_load_serial (const fc_attachment_t *att, uint32_t *serial)
 }
 
 int
+fc_load_format_size (const fc_attachment_t *att, uint64_t *size)
+{
+  /* fc_load_format_size:A, pairs with fc_generation_show_format:A: pread
+   * copies the length before the bytes are asked for. */
+  int r = fc_pread (att->fd, size, sizeof *size,
+                    offsetof (fc_ring_header_t, format_size), att->path);
+
+  if (r < 0)
+    return r;
+  fc_fence (memory_order_acquire);
+  if (*size > att->geo.format_capacity)
+    return fc_fail (-EPROTO,
+                    "%s is damaged: its format is longer than its place; "
+                    "restart its writer, or remove the slot",
+                    att->path);
+  return 0;
+}
+
+int
 fc_load_map (const fc_attachment_t *att, uint64_t seq, uint64_t *word)
 {
   uint64_t i = seq % att->geo.ring_depth;

@@ -68,6 +68,9 @@ int fc_geometry_of_options (fc_geometry_t *geo,
 /* Copy what the caller gave over the defaults, and check it. */
 int fc_take_writer_options (fc_writer_options_t *into,
                             const fc_writer_options_t *from);
+/* The same for who needs the sizes alone: format may be NULL. */
+int fc_take_writer_sizes (fc_writer_options_t *into,
+                          const fc_writer_options_t *from);
 /* Check a ring's header, already copied, against the size of its file. */
 int fc_check_ring_header (const fc_ring_header_t *header, uint64_t file_size,
                           const char *path, fc_geometry_t *geo);
@@ -129,8 +132,10 @@ mode_t fc_trust_mode (fc_share_t trust);
 /* Try to lock bytes for this open file description: 0 or -EAGAIN. */
 int fc_lock_bytes (int fd, off_t start, off_t length);
 void fc_unlock_bytes (int fd, off_t start, off_t length);
-/* Take cam0.lock, made where it is missing: its descriptor, or -EBUSY. */
-int fc_slot_lock (const fc_dir_t *dir, const char *slot);
+/* Take cam0.lock, made where it is missing: its descriptor, or -EBUSY. With
+ * PATIENT only after a tenth of a second: who collects what a crash left has
+ * it for a moment. */
+int fc_slot_lock (const fc_dir_t *dir, const char *slot, bool patient);
 /* Whether another description has a write lock there. */
 bool fc_is_locked (int fd, off_t start, off_t length);
 
@@ -156,10 +161,12 @@ uint64_t fc_bytes_free (int fd);
 
 /* fc-table.c ------------------------------------------------------------- */
 
-/* The consumer table as one process has it mapped. */
+/* The consumer table as one process has it mapped, or, for who only looks at
+ * it, read into memory of its own: a file that is cut then costs an error. */
 typedef struct
 {
   int fd;
+  bool copied;
   void *base;
   uint64_t size;
   uint32_t entries;
@@ -171,6 +178,8 @@ typedef struct
 void fc_table_init (fc_table_t *table, int fd, void *base,
                     const fc_geometry_t *geo);
 void fc_table_close (fc_table_t *table);
+/* Read a copy's first SIZE bytes anew. */
+int fc_table_reread (fc_table_t *table, size_t size, const char *path);
 fc_entry_t *fc_table_entry (const fc_table_t *table, uint32_t i);
 _Atomic uint64_t *fc_table_attached (const fc_table_t *table);
 bool fc_table_is_attached (const fc_table_t *table, uint32_t i);
@@ -209,7 +218,8 @@ int fc_ring_open (fc_ring_file_t *ring, const fc_dir_t *dir, const char *slot,
                   int flags);
 int fc_ring_from_fd (fc_ring_file_t *ring, int fd);
 void fc_ring_close (fc_ring_file_t *ring);
-/* Open, check and map the table of RING; FLAGS is O_RDWR or O_RDONLY. */
+/* Open and check the table of RING, and map it (FLAGS: O_RDWR) or copy it
+ * (O_RDONLY). */
 int fc_table_open (fc_table_t *table, const fc_ring_file_t *ring,
                    const fc_dir_t *dir, const char *slot, int flags);
 int fc_table_from_fd (fc_table_t *table, const fc_ring_file_t *ring, int fd);
@@ -219,6 +229,14 @@ int fc_sweep (const fc_dir_t *dir, const char *slot);
 /* Wake those who sleep on the ring's own word. */
 void fc_wake_observers (_Atomic uint32_t *wake);
 uint64_t fc_random (void);
+
+/* fc-view.c -------------------------------------------------------------- */
+
+/* fc_slot_stat () in fc_dir_candidate ()'s N-th directory. */
+int fc_stat_in (const char *dir, unsigned n, const char *slot,
+                fc_slot_stat_t *stat);
+/* When RING was last written to, or was made: monotonic ns. */
+uint64_t fc_ring_touched (const fc_ring_file_t *ring);
 
 /* fc-slots.c ------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -78,14 +79,28 @@ fc_ring_close (fc_ring_file_t *ring)
   ring->fd = -1;
 }
 
+static int
+table_copy (fc_table_t *table, int fd, const fc_ring_file_t *ring,
+            const char *path)
+{
+  void *base = malloc ((size_t) ring->geo.table_size);
+
+  if (base == NULL)
+    return fc_fail (-ENOMEM, "out of memory");
+  fc_table_init (table, fd, base, &ring->geo);
+  table->copied = true;
+  return fc_table_reread (table, (size_t) table->size, path);
+}
+
 /* Takes FD. */
 static int
-table_map (fc_table_t *table, int fd, const struct stat *st,
-           const fc_ring_file_t *ring, const char *path, bool writable)
+table_take (fc_table_t *table, int fd, const struct stat *st,
+            const fc_ring_file_t *ring, const char *path, bool writable)
 {
   fc_table_header_t header;
-  void *base = NULL;
   int r = 0;
+
+  table->fd = fd;
 
   if (st->st_uid != ring->st.st_uid)
     r = fc_fail (-EPROTO,
@@ -96,18 +111,17 @@ table_map (fc_table_t *table, int fd, const struct stat *st,
   if (r == 0)
     r = fc_check_table_header (&header, &ring->geo, ring->header.id,
                                (uint64_t) st->st_size, path);
-  if (r == 0)
+  if (r == 0 && !writable)
+    r = table_copy (table, fd, ring, path);
+  else if (r == 0)
     {
-      base = fc_map (fd, ring->geo.table_size, writable, path);
-      r = base == NULL ? -ENOMEM : 0;
+      fc_table_init (table, fd, fc_map (fd, ring->geo.table_size, true, path),
+                     &ring->geo);
+      r = table->base == NULL ? -ENOMEM : 0;
     }
   if (r < 0)
-    {
-      close (fd);
-      return r;
-    }
-  fc_table_init (table, fd, base, &ring->geo);
-  return 0;
+    fc_table_close (table);
+  return r;
 }
 
 int
@@ -120,13 +134,14 @@ fc_table_open (fc_table_t *table, const fc_ring_file_t *ring,
   int fd;
 
   table->base = NULL;
+  table->copied = false;
   table->fd = -1;
   fc_table_name (name, slot, ring->header.id);
   snprintf (path, sizeof path, "%s/%s", dir->path, name);
   fd = fc_file_open (dir, name, flags, &st);
   if (fd < 0)
     return fd;
-  return table_map (table, fd, &st, ring, path, flags == O_RDWR);
+  return table_take (table, fd, &st, ring, path, flags == O_RDWR);
 }
 
 int
@@ -137,6 +152,7 @@ fc_table_from_fd (fc_table_t *table, const fc_ring_file_t *ring, int fd)
   int own = fcntl (fd, F_DUPFD_CLOEXEC, 0);
 
   table->base = NULL;
+  table->copied = false;
   table->fd = -1;
   snprintf (path, sizeof path, "table descriptor %d", fd);
   if (own < 0 || fstat (own, &st) < 0 || !S_ISREG (st.st_mode))
@@ -145,7 +161,7 @@ fc_table_from_fd (fc_table_t *table, const fc_ring_file_t *ring, int fd)
         close (own);
       return fc_fail (-EPROTO, "%s is not a regular file", path);
     }
-  return table_map (table, own, &st, ring, path, true);
+  return table_take (table, own, &st, ring, path, true);
 }
 
 int

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@ void
 fc_table_init (fc_table_t *table, int fd, void *base, const fc_geometry_t *geo)
 {
   table->fd = fd;
+  table->copied = false;
   table->base = base;
   table->size = geo->table_size;
   table->entries = geo->max_consumers;
@@ -26,12 +28,20 @@ fc_table_init (fc_table_t *table, int fd, void *base, const fc_geometry_t *geo)
 void
 fc_table_close (fc_table_t *table)
 {
-  if (table->base != NULL)
+  if (table->copied)
+    free (table->base);
+  else
     fc_unmap (table->base, table->size);
   if (table->fd >= 0)
     close (table->fd);
   table->base = NULL;
   table->fd = -1;
+}
+
+int
+fc_table_reread (fc_table_t *table, size_t size, const char *path)
+{
+  return fc_pread (table->fd, table->base, size, 0, path);
 }
 
 fc_entry_t *

@@ -87,7 +87,7 @@ fc_writer_open (fc_writer_t **result, const char *slot,
   r = fc_dir_for_writer (&writer->dir, options.dir, false);
   if (r < 0)
     goto fail;
-  r = writer->lock_fd = fc_slot_lock (&writer->dir, slot);
+  r = writer->lock_fd = fc_slot_lock (&writer->dir, slot, true);
   if (r == -EBUSY)
     r = say_busy (&writer->dir, slot);
   if (r < 0)

@@ -229,6 +229,8 @@ typedef struct
   uint64_t latency_ns;    /* that the writer declares, ns; 0 */
   uint64_t first_seq;     /* where a new slot begins to count, up to
                              2^63 - 1; 0 */
+  uint32_t owner_set;     /* 1: fc_slot_reserve () makes it this user's: */
+  uint32_t owner;         /* uid */
   fc_log_func_t log;      /* NULL: silent */
   void *log_data;
 } fc_writer_options_t;
@@ -236,7 +238,7 @@ typedef struct
 #define FC_WRITER_OPTIONS_INIT                                                 \
   {                                                                            \
     (uint32_t) sizeof (fc_writer_options_t), 0, NULL, 0, NULL, 0, 0, 0, 0,     \
-        FC_SHARE_USER, FC_SHARE_USER, 0, 0, NULL, 0, 0, 0, NULL, NULL          \
+        FC_SHARE_USER, FC_SHARE_USER, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL    \
   }
 
 typedef struct
@@ -495,6 +497,14 @@ FC_API int fc_consumer_open (fc_consumer_t **consumer, const char *slot,
  * as fc_consumer_open (). */
 FC_API int fc_consumer_attach (fc_consumer_t *consumer, int64_t timeout);
 
+/* The same to a ring that somebody else opened, as options.use_fds describes:
+ * RING_FD and TABLE_FD are borrowed, TABLE_FD -1 is to observe. Does not wait;
+ * WAITED is 1 where the caller has waited for the slot, all of whose frames are
+ * then yet to be read. Also for a consumer that was opened by a path.
+ * Returns as fc_consumer_attach (); -ENOENT also for a ring that is over. */
+FC_API int fc_consumer_attach_fds (fc_consumer_t *consumer, int ring_fd,
+                                   int table_fd, int waited);
+
 /* Lease the next frame in place: FRAME->data stays valid and unchanged until
  * fc_consumer_release (). Waits up to TIMEOUT ns.
  * Returns FC_OK, FC_DROPPED, FC_TIMEOUT, FC_EOS, FC_WRITER_LOST,
@@ -611,6 +621,9 @@ typedef struct
   double frame_rate;         /* frames/s over the history; 0 if unknown */
   double bit_rate;           /* bits/s over the history; 0 if unknown */
   uint32_t format_size;      /* bytes: fc_slot_format () */
+  uint32_t owner;            /* uid and gid of the ring's file: whom access */
+  uint32_t group;            /*   and trust are about */
+  uint32_t padding;
 } fc_slot_stat_t;
 
 typedef struct
@@ -660,9 +673,40 @@ FC_API int fc_slot_consumers (const char *dir, const char *slot,
 FC_API int fc_slot_format (const char *dir, const char *slot, void *data,
                            size_t capacity, size_t *size);
 
+/* A slot held open, for who looks at it again and again: a look costs a dozen
+ * system calls, and files that are cut or spoilt meanwhile cost an error. It
+ * belongs to one thread at a time. */
+typedef struct fc_slot_view fc_slot_view_t;
+
+/* *VIEW is the caller's, to close. Returns as fc_slot_stat (). */
+FC_API int fc_slot_view_open (fc_slot_view_t **view, const char *dir,
+                              const char *slot);
+/* As fc_slot_stat (), but for the rates: they are those since this view's look
+ * before, 0 where no frame came since. Returns 0; FC_REPLACED where the slot
+ * has another ring by now, or none: close the view and open one anew. */
+FC_API int fc_slot_view_stat (fc_slot_view_t *view, fc_slot_stat_t *stat);
+FC_API int fc_slot_view_consumers (fc_slot_view_t *view,
+                                   fc_consumer_func_t func, void *user_data);
+FC_API int fc_slot_view_format (fc_slot_view_t *view, void *data,
+                                size_t capacity, size_t *size);
+/* Takes NULL. */
+FC_API void fc_slot_view_close (fc_slot_view_t *view);
+
+/* Open SLOT's ring, read only, and unless TABLE_FD is NULL its consumer table,
+ * read-write, for a process that can not see DIR and attaches by descriptors
+ * (options.use_fds). Each is an open file description of its own, the caller's
+ * to close: the table's as soon as it was sent, since who attaches by it lives
+ * for as long as a copy is open anywhere. RING_DIR, if not NULL, is another
+ * path of DIR by which the ring is opened: one on a read-only mount makes sure
+ * that nobody can open it for writing from the descriptor.
+ * Returns 0 or an error. */
+FC_API int fc_slot_open_fds (const char *dir, const char *ring_dir,
+                             const char *slot, int *ring_fd, int *table_fd);
+
 /* Make SLOT before its writer comes; it then outlives its writers. OPTIONS
  * as for fc_writer_open (); format may be NULL: its first writer sets it.
- * -EEXIST where the slot exists. */
+ * -EEXIST where the slot exists; -EPERM where options.owner may not be made
+ * its owner. */
 FC_API int fc_slot_reserve (const char *slot,
                             const fc_writer_options_t *options);
 
@@ -674,8 +718,10 @@ FC_API int fc_slot_remove (const char *dir, const char *slot, int force);
 /* Collect what crashes left of SLOT, or of every slot where SLOT is NULL:
  * half-made files, tables without a ring, rings whose writer is dead and
  * that are not reserved and have no consumer, dead consumers' entries.
+ * A ring is left for a next writer to carry on in while its newest frame (or
+ * where it has none, the ring) is younger than AGE ns.
  * Nothing that lives is touched. Returns how many things were collected. */
-FC_API int fc_slot_gc (const char *dir, const char *slot);
+FC_API int fc_slot_gc (const char *dir, const char *slot, uint64_t age);
 
 typedef struct
 {
@@ -690,7 +736,9 @@ typedef struct
 } fc_plan_t;
 
 /* Work out, to the byte, what fc_writer_open () with OPTIONS takes. Makes
- * nothing. Returns 0, -EINVAL, or why no directory will do. */
+ * nothing. Of the format only its size counts, format may be NULL: a slot that
+ * is reserved without one keeps room for FC_FORMAT_MAX bytes. Returns 0,
+ * -EINVAL, or why no directory will do. */
 FC_API int fc_plan (const fc_writer_options_t *options, fc_plan_t *plan);
 
 FC_END_DECLS

@@ -481,7 +481,7 @@ GST_START_TEST (each_end_as_asked_for)
   CHECK_ALL (eos, 1);
   CHECK_ALL (missing, 0);
   stop_consumers (number);
-  fail_if (fc_slot_gc (NULL, "cam0") < 0);
+  fail_if (fc_slot_gc (NULL, "cam0", 0) < 0);
 
   start_consumers ("on-writer-lost=error");
   pid = spawn_writer ("hang", format_of (2), 20);

@@ -310,7 +310,7 @@ handles_leave_no_descriptor_behind (void)
       for (int j = 0; j < 3; j++)
         fc_consumer_close (consumer[j]);
       fc_writer_close (writer);
-      CHECK_RET (fc_slot_gc (test_dir, NULL), 0);
+      CHECK_RET (fc_slot_gc (test_dir, NULL, 0), 0);
     }
   CHECK_EQ (count_files ("/proc/self/fd"), before);
   WAIT_UNTIL (count_files ("/proc/self/task") == threads);

@@ -156,7 +156,7 @@ names_are_checked_before_a_path_is_built (void)
       CHECK_RET (fc_slot_stat (test_dir, bad[i], &stat), -EINVAL);
       CHECK_RET (fc_slot_reserve (bad[i], &options), -EINVAL);
       CHECK_RET (fc_slot_remove (test_dir, bad[i], 1), -EINVAL);
-      CHECK_RET (fc_slot_gc (test_dir, bad[i]), -EINVAL);
+      CHECK_RET (fc_slot_gc (test_dir, bad[i], 0), -EINVAL);
     }
   CHECK_EQ (count_files (test_dir), 0);
   for (unsigned i = 0; i < sizeof good / sizeof good[0]; i++)
@@ -188,7 +188,7 @@ names_with_dots_do_not_mix (void)
     }
   for (int i = 0; i < COUNT; i++)
     CHECK_EQ (slot_stat (names[i]).head, i + 1);
-  CHECK_RET (fc_slot_gc (test_dir, NULL), 0);
+  CHECK_RET (fc_slot_gc (test_dir, NULL, 0), 0);
   for (int i = 0; i < COUNT; i++)
     {
       fc_writer_close (writer[i]);

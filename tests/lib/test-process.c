@@ -125,7 +125,7 @@ descriptors_are_enough_to_attach (void)
       CHECK_EQ (next, 3);
     }
   /* they live as long as their handles, for everybody to see */
-  CHECK_RET (fc_slot_gc (test_dir, "cam0"), 0);
+  CHECK_RET (fc_slot_gc (test_dir, "cam0", 0), 0);
   CHECK_EQ (writer_stats (writer).consumers, 2);
   for (int i = 0; i < 3; i++)
     fc_consumer_close (consumer[i]);

@@ -72,7 +72,7 @@ reserved_slot_survives_a_change_of_format (void)
   CHECK_EQ (slot_stat ("cam0").reserved, 1);
   CHECK_EQ (slot_stat ("cam0").head, 2);
   CHECK_EQ (slot_stat ("cam0").ring_depth, 4);
-  CHECK_RET (fc_slot_gc (test_dir, NULL), 0);
+  CHECK_RET (fc_slot_gc (test_dir, NULL, 0), 0);
   CHECK_OK (fc_slot_remove (test_dir, "cam0", 0));
   CHECK_EQ (count_files (test_dir), 1);
 }
@@ -226,16 +226,16 @@ dead_ring_is_collected_when_nobody_has_it (void)
 
   event_wait (ready);
   consumer = consumer_new ("cam0", FC_START_OLDEST);
-  CHECK_RET (fc_slot_gc (test_dir, "cam0"), 0);
+  CHECK_RET (fc_slot_gc (test_dir, "cam0", 0), 0);
   kill9 (pid);
-  CHECK_RET (fc_slot_gc (test_dir, "cam0"), 0);
+  CHECK_RET (fc_slot_gc (test_dir, "cam0", 0), 0);
   CHECK (exists (in_dir ("cam0.ring")));
   take (consumer, &next);
   fc_consumer_close (consumer);
-  CHECK_CMP (fc_slot_gc (test_dir, "cam0"), >=, 1);
+  CHECK_CMP (fc_slot_gc (test_dir, "cam0", 0), >=, 1);
   CHECK (!exists (in_dir ("cam0.ring")));
   CHECK_EQ (count_files (test_dir), 1);
-  CHECK_RET (fc_slot_gc (test_dir, "cam0"), 0);
+  CHECK_RET (fc_slot_gc (test_dir, "cam0", 0), 0);
 }
 
 static void
@@ -264,14 +264,14 @@ collecting_frees_the_entries_of_the_dead (void)
   /* without a writer that could notice */
   stop (writer);
   kill9 (reader);
-  CHECK_CMP (fc_slot_gc (test_dir, "cam0"), >=, 1);
+  CHECK_CMP (fc_slot_gc (test_dir, "cam0", 0), >=, 1);
   CHECK_EQ (slot_stat ("cam0").consumers, 1);
   CHECK_EQ (slot_stat ("cam0").state, FC_STATE_LIVE);
-  CHECK_RET (fc_slot_gc (test_dir, NULL), 0);
+  CHECK_RET (fc_slot_gc (test_dir, NULL, 0), 0);
   cont (writer);
   kill9 (writer);
   kill9 (stays);
-  CHECK_CMP (fc_slot_gc (test_dir, NULL), >=, 1);
+  CHECK_CMP (fc_slot_gc (test_dir, NULL, 0), >=, 1);
   CHECK_EQ (count_files (test_dir), 1);
 }
 
@@ -285,7 +285,7 @@ half_made_files_are_collected (void)
 
   for (int i = 0; i < 2; i++)
     close (open (in_dir ("%s", left[i]), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-  CHECK_RET (fc_slot_gc (test_dir, NULL), 2);
+  CHECK_RET (fc_slot_gc (test_dir, NULL, 0), 2);
   for (int i = 0; i < 2; i++)
     CHECK (!exists (in_dir ("%s", left[i])));
   put (writer, 1);
