@@ -18,7 +18,11 @@ packages_gst=(
   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav
   gstreamer1.0-x
 )
+packages_registry=(
+  libglib2.0-dev libglib2.0-bin libjson-glib-dev scdoc bash-completion
+)
 packages_gate=(
+  dbus dbus-daemon systemd python3-gi gir1.2-glib-2.0 tmux
   git g++ clang clang-format shellcheck spin valgrind strace abigail-tools
   binutils libfontconfig-dev forensics-samples-files
 )

@@ -1,0 +1,109 @@
+/* framecache: what the commands of fcctl share
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef FCCTL_H
+#define FCCTL_H
+
+#include <gio/gio.h>
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+
+#include "fc.h"
+
+G_BEGIN_DECLS
+
+/* Exit codes, as the man page has them. */
+enum
+{
+  FCCTL_OK = 0,
+  FCCTL_FAILED = 1,   /* the sentence is on standard error */
+  FCCTL_USAGE = 2,    /* an unknown command, option or argument */
+  FCCTL_NO_SLOT = 3,  /* no such slot */
+  FCCTL_PROBLEMS = 4  /* doctor found a fault; health: not healthy; plan: does
+                         not fit */
+};
+
+/* Options of every command, read by fcctl_parse (). */
+extern gchar *fcctl_directory; /* -d, --directory; NULL: FC_DIR or the usual */
+extern gboolean fcctl_json;    /* -j, --json */
+extern gboolean fcctl_color;   /* colours: standard output is a terminal, TERM
+                                  is not dumb and NO_COLOR is not set; or as
+                                  --color=always|never says */
+
+/* A command: ARGV[0] is its name. Returns an exit code. */
+typedef int (*FcctlFunc) (int argc, char **argv);
+
+int fcctl_list (int argc, char **argv);
+int fcctl_show (int argc, char **argv);
+int fcctl_top (int argc, char **argv);
+int fcctl_watch (int argc, char **argv);
+int fcctl_snapshot (int argc, char **argv);
+int fcctl_dump (int argc, char **argv);
+int fcctl_create (int argc, char **argv);
+int fcctl_rm (int argc, char **argv);
+int fcctl_gc (int argc, char **argv);
+int fcctl_plan (int argc, char **argv);
+int fcctl_doctor (int argc, char **argv);
+int fcctl_health (int argc, char **argv);
+int fcctl_metrics (int argc, char **argv);
+
+/* Parse a command's options: those of ENTRIES (may be NULL) and those of every
+ * command. What is left of ARGV are its arguments, from MIN to MAX of them
+ * (MAX -1: any number), which ARGUMENTS names for the usage line ("SLOT FILE").
+ * SUMMARY is the command in a line, DESCRIPTION more lines or NULL. FALSE where
+ * the command line will not do: that is said, and the exit code is
+ * FCCTL_USAGE. */
+gboolean fcctl_parse (int *argc, char ***argv, const GOptionEntry *entries,
+                      const gchar *arguments, int min, int max,
+                      const gchar *summary, const gchar *description);
+
+/* "fcctl: SENTENCE" on standard error; returns the exit code that goes with R,
+ * an error of libfc's whose sentence fc_error_detail () has. */
+int fcctl_fail (int r);
+/* The same with a sentence of one's own; returns FCCTL_FAILED. */
+int fcctl_say (const gchar *format, ...) G_GNUC_PRINTF (1, 2);
+
+/* For people: "12.3 MiB", "59.94/s", "249 Mbit/s", "1.2 ms", "3 h 4 min". Each
+ * is the caller's to free. */
+gchar *fcctl_bytes (guint64 bytes);
+gchar *fcctl_frame_rate (double rate);
+gchar *fcctl_bit_rate (double rate);
+gchar *fcctl_duration (guint64 ns);
+/* "live", "lost", ...; stalled is worked out as the registry does. */
+const gchar *fcctl_state (const fc_slot_stat_t *stat);
+/* The format on one line of at most WIDTH columns (0: all of it), with what a
+ * terminal would act on escaped; "-" where there is none. */
+gchar *fcctl_format (const char *directory, const char *slot, guint width);
+
+/* A table: columns as wide as they need, the last cut at WIDTH columns where
+ * that is not 0; right-aligned where the column's title begins with '>'. */
+typedef struct _FcctlTable FcctlTable;
+FcctlTable *fcctl_table_new (const gchar *const *titles);
+/* Takes the strings; NULL-terminated, as many as there are titles. */
+void fcctl_table_add (FcctlTable *table, gchar *first, ...)
+    G_GNUC_NULL_TERMINATED;
+void fcctl_table_print (FcctlTable *table, FILE *file, guint width);
+void fcctl_table_free (FcctlTable *table);
+
+/* Colour escapes, "" where fcctl_color is off. */
+const gchar *fcctl_bold (void);
+const gchar *fcctl_green (void);
+const gchar *fcctl_yellow (void);
+const gchar *fcctl_red (void);
+const gchar *fcctl_dim (void);
+const gchar *fcctl_plain (void);
+
+/* Prints the builder's root, indented, and a newline; frees BUILDER. */
+void fcctl_print_json (JsonBuilder *builder);
+/* The members that fcctl show --json has for a slot, and for a consumer, into
+ * the object that BUILDER has open: the same names and units in every command
+ * (bytes, ns, frames/s, bits/s, whole seconds of the wall clock never). */
+void fcctl_json_slot (JsonBuilder *builder, const fc_slot_stat_t *stat,
+                      const char *format);
+void fcctl_json_consumer (JsonBuilder *builder, const fc_slot_stat_t *stat,
+                          const fc_consumer_stat_t *consumer);
+
+G_END_DECLS
+
+#endif /* FCCTL_H */
