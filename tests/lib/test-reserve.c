@@ -238,6 +238,63 @@ dead_ring_is_collected_when_nobody_has_it (void)
   CHECK_RET (fc_slot_gc (test_dir, "cam0", 0), 0);
 }
 
+/* A writer that comes back soon carries on in it. */
+static void
+young_ring_is_left_to_the_next_writer (void)
+{
+  int ready = event_new ();
+  pid_t pid = spawn (live, &ready);
+
+  event_wait (ready);
+  kill9 (pid);
+  CHECK_RET (fc_slot_gc (test_dir, NULL, 3600 * SEC), 0);
+  CHECK_EQ (slot_stat ("cam0").state, FC_STATE_LOST);
+  pid = spawn (live, &ready);
+  event_wait (ready);
+  CHECK_EQ (slot_stat ("cam0").epoch, 2);
+  kill9 (pid);
+  WAIT_UNTIL (fc_slot_gc (test_dir, NULL, 10 * MS) > 0);
+  CHECK (!exists (in_dir ("cam0.ring")));
+}
+
+typedef struct
+{
+  int locked;
+  int opening;
+} locker_t;
+
+static void
+hold_lock_a_moment (void *arg)
+{
+  locker_t *locker = arg;
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+  struct timespec moment = { 0, 20 * MS };
+  int fd = open (in_dir ("cam0.lock"), O_RDWR | O_CLOEXEC);
+
+  CHECK_EQ (fcntl (fd, F_OFD_SETLK, &lock), 0);
+  event_post (locker->locked);
+  event_wait (locker->opening);
+  nanosleep (&moment, NULL);
+  close (fd);
+}
+
+/* Whoever collects has a slot's lock for a moment: a writer that begins just
+ * then is not told that there is another. */
+static void
+writer_outwaits_who_collects (void)
+{
+  locker_t locker = { event_new (), event_new () };
+  fc_writer_options_t options = small_ring ();
+  pid_t pid;
+
+  fc_writer_close (writer_new ("cam0", &options));
+  pid = spawn (hold_lock_a_moment, &locker);
+  event_wait (locker.locked);
+  event_post (locker.opening);
+  fc_writer_close (writer_new ("cam0", &options));
+  reap_ok (pid);
+}
+
 static void
 lease_and_wait (void *arg)
 {
@@ -301,6 +358,8 @@ static const test_t tests[] = {
   TEST (removing_a_live_slot_takes_force),
   TEST (writer_that_was_removed_leaves_its_successor_alone),
   TEST (dead_ring_is_collected_when_nobody_has_it),
+  TEST (young_ring_is_left_to_the_next_writer),
+  TEST (writer_outwaits_who_collects),
   TEST (collecting_frees_the_entries_of_the_dead),
   TEST (half_made_files_are_collected),
 };

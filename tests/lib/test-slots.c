@@ -148,6 +148,24 @@ begin_and_end_show_in_the_directory (void)
   close (watch);
 }
 
+/* A slot that is reserved without a format keeps room for any: of a format,
+ * a plan needs the size alone. */
+static void
+plan_of_a_format_needs_its_size_alone (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_plan_t plan = { .struct_size = sizeof plan };
+
+  options.format = NULL;
+  options.format_size = FC_FORMAT_MAX;
+  CHECK_OK (fc_plan (&options, &plan));
+  CHECK_RET (fc_slot_reserve ("cam0", &options), -EINVAL);
+  options.format_size = 0;
+  CHECK_OK (fc_slot_reserve ("cam0", &options));
+  CHECK_EQ (slot_stat ("cam0").bytes_allocated, plan.bytes_initial);
+  CHECK_EQ (slot_stat ("cam0").bytes_planned, plan.bytes_planned);
+}
+
 static void
 stat_says_what_the_slot_is (void)
 {
@@ -421,6 +439,7 @@ static const test_t tests[] = {
   TEST (list_is_in_the_order_of_names),
   TEST (dirs_are_those_that_a_consumer_looks_in),
   TEST (begin_and_end_show_in_the_directory),
+  TEST (plan_of_a_format_needs_its_size_alone),
   TEST (stat_says_what_the_slot_is),
   TEST (rates_are_those_of_the_history),
   TEST (consumers_are_listed_with_their_counts),
