@@ -19,10 +19,11 @@ packages_gst=(
   gstreamer1.0-x
 )
 packages_registry=(
-  libglib2.0-dev libglib2.0-bin libjson-glib-dev scdoc bash-completion
+  libglib2.0-dev libglib2.0-dev-bin libjson-glib-dev scdoc
 )
 packages_gate=(
-  dbus dbus-daemon systemd python3-gi gir1.2-glib-2.0 tmux
+  dbus libglib2.0-bin python3-gi gir1.2-glib-2.0 systemd
+  bash-completion mandoc python3-prometheus-client
   git g++ clang clang-format shellcheck spin valgrind strace abigail-tools
   binutils libfontconfig-dev forensics-samples-files
 )
