@@ -40,7 +40,7 @@ static int
 reserve_locked (const fc_dir_t *dir, const char *slot, int lock,
                 const fc_writer_options_t *options)
 {
-  fc_ancestry_t from = { 0, options->first_seq, 1, true };
+  fc_ancestry_t from = { 0, 0, options->first_seq, 1, true };
   fc_generation_t *gen;
   fc_ring_file_t ring;
   int r = fc_ring_open (&ring, dir, slot, O_RDONLY);

@@ -126,7 +126,8 @@ begin_at (fc_consumer_t *c, uint64_t seq)
 
 /* Go on at the cursor where the new ring continues its count; 1: begun anew.
  * WAITED: there was no slot when this was asked for, so that all of its frames
- * are yet to come, also those that were committed before its name was seen. */
+ * are yet to come, also those that were committed before its name was seen,
+ * be it to a ring that was replaced before that. */
 static int
 choose_cursor (fc_consumer_t *c, bool waited)
 {
@@ -140,11 +141,10 @@ choose_cursor (fc_consumer_t *c, bool waited)
     return r;
   if (had && c->lineage == att->header.lineage && c->cursor <= head)
     return 0;
-  if (waited && position->start != FC_START_SEQ
-      && att->header.first_seq <= head)
-    {
-      seq = att->header.first_seq;
-    }
+  waited = waited && position->start != FC_START_SEQ
+           && att->header.first_seq <= head;
+  if (waited)
+    seq = att->header.lineage_first;
   else
     {
       r = fc_find_position (c, position, &seq);
@@ -157,6 +157,8 @@ choose_cursor (fc_consumer_t *c, bool waited)
   if (had)
     c->epoch = NO_EPOCH;
   begin_at (c, seq);
+  if (waited)
+    c->keys = 0;
   return had ? 1 : 0;
 }
 

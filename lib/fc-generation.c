@@ -143,6 +143,7 @@ write_header (fc_generation_t *gen, const fc_writer_options_t *options,
   h->libc_tag = FC_LIBC_TAG;
   h->id = id;
   h->lineage = from->lineage != 0 ? from->lineage : id;
+  h->lineage_first = from->lineage != 0 ? from->lineage_first : from->first_seq;
   h->frame_size = geo->frame_size;
   h->cell_stride = geo->cell_stride;
   h->ring_depth = geo->ring_depth;

@@ -211,7 +211,8 @@ fc_check_ring_header (const fc_ring_header_t *h, uint64_t file_size,
       || geo->format_offset != h->format_offset
       || geo->cells_offset != h->cells_offset || h->access > FC_SHARE_ALL
       || h->trust > h->access || h->observers > 1 || h->reserved > 1
-      || h->first_seq > INT64_MAX || format_size > h->format_capacity)
+      || h->first_seq > INT64_MAX || h->lineage_first > h->first_seq
+      || format_size > h->format_capacity)
     return fc_fail (-EPROTO,
                     "%s is damaged: its header contradicts itself; restart "
                     "its writer, or remove the slot",

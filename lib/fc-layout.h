@@ -15,7 +15,7 @@
 
 #include "fc.h"
 
-#define FC_LAYOUT_VERSION 1u
+#define FC_LAYOUT_VERSION 2u
 #define FC_RING_MAGIC "fcRING\r\n"
 #define FC_TABLE_MAGIC "fcTABLE\n"
 #define FC_BYTE_ORDER 0x01020304u
@@ -69,6 +69,7 @@ typedef struct
   uint64_t cells_offset;        /* page-aligned */
   uint64_t format_capacity;     /* bytes */
   uint64_t first_keys;          /* key frames of this count before first_seq */
+  uint64_t lineage_first;       /* where this count of seq began */
   _Atomic uint64_t format_size; /* bytes, the last thing to be written */
 } fc_ring_header_t;
 
@@ -183,7 +184,7 @@ typedef struct
 #define FC_AT(type, field, offset)                                             \
   _Static_assert(offsetof (type, field) == (offset), #type "." #field)
 
-_Static_assert(sizeof (fc_ring_header_t) == 200, "fc_ring_header_t");
+_Static_assert(sizeof (fc_ring_header_t) == 208, "fc_ring_header_t");
 FC_AT (fc_ring_header_t, byte_order, 16);
 FC_AT (fc_ring_header_t, id, 32);
 FC_AT (fc_ring_header_t, frame_size, 48);
@@ -193,7 +194,8 @@ FC_AT (fc_ring_header_t, first_seq, 104);
 FC_AT (fc_ring_header_t, words_offset, 128);
 FC_AT (fc_ring_header_t, cells_offset, 168);
 FC_AT (fc_ring_header_t, first_keys, 184);
-FC_AT (fc_ring_header_t, format_size, 192);
+FC_AT (fc_ring_header_t, lineage_first, 192);
+FC_AT (fc_ring_header_t, format_size, 200);
 _Static_assert(sizeof (fc_words_t) == 5 * FC_LINE, "fc_words_t");
 FC_AT (fc_words_t, wake, FC_LINE);
 FC_AT (fc_words_t, state, 2 * FC_LINE);

@@ -98,8 +98,9 @@ static int
 take_over (fc_writer_t *writer, const fc_ring_file_t *ring,
            fc_writer_options_t *options)
 {
-  fc_ancestry_t from = { ring->header.lineage, 0, ring->header.generation + 1,
-                         ring->header.reserved != 0 };
+  fc_ancestry_t from
+      = { ring->header.lineage, ring->header.lineage_first, 0,
+          ring->header.generation + 1, ring->header.reserved != 0 };
   fc_generation_t *found;
 
   if (ring->header.reserved)
@@ -133,7 +134,7 @@ take_over (fc_writer_t *writer, const fc_ring_file_t *ring,
 static int
 prepare_first (fc_writer_t *writer, fc_writer_options_t *options)
 {
-  fc_ancestry_t from = { 0, options->first_seq, 1, false };
+  fc_ancestry_t from = { 0, 0, options->first_seq, 1, false };
   fc_ring_file_t ring;
   int r;
 
@@ -157,8 +158,9 @@ static int
 prepare_next (fc_writer_t *writer, fc_generation_t *old,
               fc_writer_options_t *options)
 {
-  fc_ancestry_t from = { old->header->lineage, 0, old->header->generation + 1,
-                         old->header->reserved != 0 };
+  fc_ancestry_t from
+      = { old->header->lineage, old->header->lineage_first, 0,
+          old->header->generation + 1, old->header->reserved != 0 };
   fc_geometry_t geo;
   bool removed;
   int r = 0;

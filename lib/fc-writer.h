@@ -67,6 +67,7 @@ fc_cell_data (const fc_generation_t *gen, uint32_t cell)
 typedef struct
 {
   uint64_t lineage; /* 0: a new one */
+  uint64_t lineage_first;
   uint64_t first_seq;
   uint32_t generation;
   bool reserved;

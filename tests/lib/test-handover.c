@@ -126,6 +126,32 @@ who_waited_gets_all_frames (void)
   fc_writer_close (writer);
 }
 
+/* Also those of a ring that was replaced before they could see it: they are
+ * lost, and counted. */
+static void
+who_waited_counts_what_was_replaced (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_consumer_t *waited = detached (FC_START_LIVE);
+  fc_frame_t frame = FC_FRAME_INIT;
+  fc_writer_t *writer;
+
+  options.first_seq = 100;
+  writer = writer_new ("cam0", &options);
+  put (writer, 2);
+  options.frame_size *= 2;
+  CHECK_RET (fc_writer_renew (writer, &options), 1);
+  put (writer, 1);
+  CHECK_OK (attach (waited, false, 1));
+  CHECK_RET (fc_consumer_read (waited, &frame, 0), FC_DROPPED);
+  CHECK_EQ (frame.seq, 102);
+  CHECK_EQ (frame.dropped, 2);
+  CHECK_EQ (consumer_stats (waited).dropped, 2);
+  check_counts (waited);
+  fc_consumer_close (waited);
+  fc_writer_close (writer);
+}
+
 static void
 ring_is_handed_out_read_only (void)
 {
@@ -250,6 +276,7 @@ static const test_t tests[] = {
   TEST (next_ring_is_followed),
   TEST (ring_that_is_over_is_no_slot),
   TEST (who_waited_gets_all_frames),
+  TEST (who_waited_counts_what_was_replaced),
   TEST (ring_is_handed_out_read_only),
   TEST (tables_are_descriptions_of_their_own),
   TEST (slot_is_its_owners),
