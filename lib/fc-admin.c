@@ -89,6 +89,7 @@ fc_slot_reserve (const char *slot, const fc_writer_options_t *given)
   if (r >= 0)
     {
       r = reserve_locked (&dir, slot, lock, &options);
+      fc_slot_remove_lock (&dir, slot);
       close (lock);
     }
   fc_dir_close (&dir);
@@ -173,7 +174,10 @@ fc_slot_remove (const char *path, const char *slot, int force)
         (void) fc_sweep (&dir, slot);
     }
   if (lock >= 0)
-    close (lock);
+    {
+      fc_slot_remove_lock (&dir, slot);
+      close (lock);
+    }
   fc_dir_close (&dir);
   return r;
 }
@@ -230,7 +234,10 @@ collect (const fc_dir_t *dir, const char *slot, uint64_t age)
       (void) fc_sweep (dir, slot);
     }
   if (lock >= 0)
-    close (lock);
+    {
+      fc_slot_remove_lock (dir, slot);
+      close (lock);
+    }
   return collected;
 }
 

@@ -446,6 +446,19 @@ fc_trust_mode (fc_share_t trust)
 
 /* Locks ------------------------------------------------------------------- */
 
+void
+fc_slot_remove_lock (const fc_dir_t *dir, const char *slot)
+{
+  char name[FC_FILE_MAX];
+  struct stat st;
+
+  fc_ring_name (name, slot);
+  if (fstatat (dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+    return;
+  fc_lock_name (name, slot);
+  unlinkat (dir->fd, name, 0);
+}
+
 int
 fc_lock_bytes (int fd, off_t start, off_t length)
 {
@@ -499,12 +512,21 @@ lock_patiently (int fd)
   return r;
 }
 
-int
-fc_slot_lock (const fc_dir_t *dir, const char *slot, bool patient)
+/* Whether whoever had the lock before took its file away with the slot. */
+static bool
+was_removed (int fd)
+{
+  struct stat st;
+
+  return fstat (fd, &st) == 0 && st.st_nlink == 0;
+}
+
+static int
+open_lock (const fc_dir_t *dir, const char *slot)
 {
   char name[FC_FILE_MAX];
   struct stat st;
-  int fd, r;
+  int fd;
 
   fc_lock_name (name, slot);
   do
@@ -518,12 +540,25 @@ fc_slot_lock (const fc_dir_t *dir, const char *slot, bool patient)
     return fc_fail (fd,
                     "slot %s in %s belongs to user %u; use another slot name",
                     slot, dir->path, (unsigned) st.st_uid);
-  if (fd < 0)
-    return fd;
-  r = patient ? lock_patiently (fd) : fc_lock_bytes (fd, 0, 1);
-  if (r == 0)
-    return fd;
-  close (fd);
-  return fc_fail (r == -EAGAIN ? -EBUSY : r, "can not lock %s/%s: %s",
-                  dir->path, name, strerror (-r));
+  return fd;
+}
+
+int
+fc_slot_lock (const fc_dir_t *dir, const char *slot, bool patient)
+{
+  int fd, r;
+
+  do
+    {
+      fd = open_lock (dir, slot);
+      if (fd < 0)
+        return fd;
+      r = patient ? lock_patiently (fd) : fc_lock_bytes (fd, 0, 1);
+      if (r == 0 && !was_removed (fd))
+        return fd;
+      close (fd);
+    }
+  while (r == 0);
+  return fc_fail (r == -EAGAIN ? -EBUSY : r, "can not lock %s/%s.lock: %s",
+                  dir->path, slot, strerror (-r));
 }

@@ -136,6 +136,9 @@ void fc_unlock_bytes (int fd, off_t start, off_t length);
  * PATIENT only after a tenth of a second: who collects what a crash left has
  * it for a moment. */
 int fc_slot_lock (const fc_dir_t *dir, const char *slot, bool patient);
+/* Take the file of a lock that the caller has away where the slot has no ring:
+ * whoever waits for it makes a new one. */
+void fc_slot_remove_lock (const fc_dir_t *dir, const char *slot);
 /* Whether another description has a write lock there. */
 bool fc_is_locked (int fd, off_t start, off_t length);
 

@@ -111,6 +111,8 @@ fc_writer_open (fc_writer_t **result, const char *slot,
   return 0;
 
 fail:
+  if (writer->lock_fd >= 0)
+    fc_slot_remove_lock (&writer->dir, slot);
   fc_writer_free (writer);
   return r;
 }

@@ -74,7 +74,7 @@ reserved_slot_survives_a_change_of_format (void)
   CHECK_EQ (slot_stat ("cam0").ring_depth, 4);
   CHECK_RET (fc_slot_gc (test_dir, NULL, 0), 0);
   CHECK_OK (fc_slot_remove (test_dir, "cam0", 0));
-  CHECK_EQ (count_files (test_dir), 1);
+  CHECK_EQ (count_files (test_dir), 0);
 }
 
 /* What fed a closed writer may write into its cells still: a ring with such
@@ -127,7 +127,7 @@ removing_an_idle_slot_tells_its_consumers (void)
   fc_writer_close (writer);
   CHECK_OK (fc_slot_remove (test_dir, "cam0", 0));
   CHECK (!exists (in_dir ("cam0.ring")));
-  CHECK_EQ (count_files (test_dir), 1);
+  CHECK_EQ (count_files (test_dir), 0);
   take (consumer, &next);
   take (consumer, &next);
   CHECK_RET (drain (consumer, &next), FC_REPLACED);
@@ -234,7 +234,7 @@ dead_ring_is_collected_when_nobody_has_it (void)
   fc_consumer_close (consumer);
   CHECK_CMP (fc_slot_gc (test_dir, "cam0", 0), >=, 1);
   CHECK (!exists (in_dir ("cam0.ring")));
-  CHECK_EQ (count_files (test_dir), 1);
+  CHECK_EQ (count_files (test_dir), 0);
   CHECK_RET (fc_slot_gc (test_dir, "cam0", 0), 0);
 }
 
@@ -261,6 +261,7 @@ typedef struct
 {
   int locked;
   int opening;
+  bool removes;
 } locker_t;
 
 static void
@@ -275,24 +276,54 @@ hold_lock_a_moment (void *arg)
   event_post (locker->locked);
   event_wait (locker->opening);
   nanosleep (&moment, NULL);
+  if (locker->removes)
+    CHECK_EQ (unlink (in_dir ("cam0.lock")), 0);
   close (fd);
 }
 
 /* Whoever collects has a slot's lock for a moment: a writer that begins just
  * then is not told that there is another. */
 static void
-writer_outwaits_who_collects (void)
+outwait (bool removes)
 {
-  locker_t locker = { event_new (), event_new () };
+  locker_t locker = { event_new (), event_new (), removes };
   fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer, *second;
   pid_t pid;
 
   fc_writer_close (writer_new ("cam0", &options));
   pid = spawn (hold_lock_a_moment, &locker);
   event_wait (locker.locked);
   event_post (locker.opening);
-  fc_writer_close (writer_new ("cam0", &options));
+  writer = writer_new ("cam0", &options);
+  CHECK_RET (fc_writer_open (&second, "cam0", &options), -EBUSY);
+  fc_writer_close (writer);
   reap_ok (pid);
+}
+
+static void
+writer_outwaits_who_collects (void)
+{
+  outwait (false);
+}
+
+/* The lock that it waited for has no name any more: it would exclude nobody. */
+static void
+lock_that_was_collected_is_made_anew (void)
+{
+  outwait (true);
+}
+
+static void
+slot_that_could_not_be_made_leaves_nothing (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+
+  options.access = FC_SHARE_ALL; /* in a directory of mode 0700 */
+  CHECK_RET (fc_writer_open (&writer, "cam0", &options), -EPERM);
+  CHECK_RET (fc_slot_reserve ("cam0", &options), -EPERM);
+  CHECK_EQ (count_files (test_dir), 0);
 }
 
 static void
@@ -329,7 +360,7 @@ collecting_frees_the_entries_of_the_dead (void)
   kill9 (writer);
   kill9 (stays);
   CHECK_CMP (fc_slot_gc (test_dir, NULL, 0), >=, 1);
-  CHECK_EQ (count_files (test_dir), 1);
+  CHECK_EQ (count_files (test_dir), 0);
 }
 
 static void
@@ -360,6 +391,8 @@ static const test_t tests[] = {
   TEST (dead_ring_is_collected_when_nobody_has_it),
   TEST (young_ring_is_left_to_the_next_writer),
   TEST (writer_outwaits_who_collects),
+  TEST (lock_that_was_collected_is_made_anew),
+  TEST (slot_that_could_not_be_made_leaves_nothing),
   TEST (collecting_frees_the_entries_of_the_dead),
   TEST (half_made_files_are_collected),
 };
