@@ -83,13 +83,14 @@ copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
   fc_attachment_t *att = c->att;
   uint32_t k = att->geo.leases - 1;
   uint32_t cell = FC_MAP_CELL (word);
-  const fc_cell_header_t *h = &att->headers[cell];
+  const fc_cell_header_t *h;
   const uint8_t *from;
   void *into;
   int r;
 
   if (att->observing)
     return fc_observer_copy (c, word, frame);
+  h = &att->headers[cell];
   r = fc_claim (att, c->cursor, word, k);
   if (r != 0)
     return r;
