@@ -324,6 +324,8 @@ fc_writer_write (fc_writer_t *writer, const void *data, size_t size,
   fc_frame_t frame = FC_FRAME_INIT;
   int r;
 
+  if (data == NULL && size > 0)
+    return fc_fail (-EINVAL, "%zu bytes to write, at NULL", size);
   /* A copy goes through whatever is out: its cell is out only meanwhile. */
   pthread_mutex_lock (&writer->mutex);
   r = acquire_locked (writer, writer->gen, &frame, UINT32_MAX);

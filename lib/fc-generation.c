@@ -85,14 +85,27 @@ bytes_needed (const fc_geometry_t *geo)
   return geo->ring_initial + geo->table_size;
 }
 
+static void
+write_table_header (fc_table_header_t *header, const fc_geometry_t *geo,
+                    uint64_t id)
+{
+  memcpy (header->magic, FC_TABLE_MAGIC, sizeof header->magic);
+  header->layout_version = FC_LAYOUT_VERSION;
+  header->header_size = sizeof *header;
+  header->id = id;
+  header->entries = geo->max_consumers;
+  header->leases = geo->leases;
+  header->entry_stride = geo->entry_stride;
+  header->entries_offset = geo->entries_offset;
+}
+
 static int
 create_table (fc_generation_t *gen, const fc_dir_t *dir, const char *slot,
               uint64_t id, fc_share_t trust, uint64_t available)
 {
   char name[FC_FILE_MAX];
   char path[FC_PATH_MAX];
-  fc_table_header_t *header;
-  void *base = NULL;
+  void *base;
   int fd, r;
 
   fc_table_name (name, slot, id);
@@ -105,26 +118,18 @@ create_table (fc_generation_t *gen, const fc_dir_t *dir, const char *slot,
   if (r == 0)
     {
       base = fc_map (fd, gen->geo.table_size, true, path);
-      r = base == NULL ? -ENOMEM : 0;
+      if (base != NULL)
+        {
+          fc_populate_write (base, gen->geo.table_size);
+          write_table_header (base, &gen->geo, id);
+          fc_table_init (&gen->table, fd, base, &gen->geo);
+          return 0;
+        }
+      r = -ENOMEM;
     }
-  if (r < 0)
-    {
-      unlinkat (dir->fd, name, 0);
-      close (fd);
-      return r;
-    }
-  fc_populate_write (base, gen->geo.table_size);
-  header = base;
-  memcpy (header->magic, FC_TABLE_MAGIC, sizeof header->magic);
-  header->layout_version = FC_LAYOUT_VERSION;
-  header->header_size = sizeof *header;
-  header->id = id;
-  header->entries = gen->geo.max_consumers;
-  header->leases = gen->geo.leases;
-  header->entry_stride = gen->geo.entry_stride;
-  header->entries_offset = gen->geo.entries_offset;
-  fc_table_init (&gen->table, fd, base, &gen->geo);
-  return 0;
+  unlinkat (dir->fd, name, 0);
+  close (fd);
+  return r;
 }
 
 static void

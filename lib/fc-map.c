@@ -141,7 +141,7 @@ fc_populate_write (void *base, uint64_t length)
     return;
   /* Before Linux 5.14. The bytes are reserved, and nobody else's yet. */
   for (uint64_t i = 0; i < length; i += page)
-    at[i] = at[i];
+    at[i] = at[i]; /* cppcheck-suppress selfAssignment */
 }
 
 void

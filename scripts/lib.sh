@@ -24,7 +24,7 @@ packages_registry=(
 packages_gate=(
   dbus libglib2.0-bin python3-gi gir1.2-glib-2.0 systemd
   bash-completion mandoc python3-prometheus-client
-  git g++ clang clang-format shellcheck spin valgrind strace abigail-tools
+  git g++ clang clang-format shellcheck cppcheck spin valgrind strace abigail-tools
   binutils libfontconfig-dev forensics-samples-files
 )
 

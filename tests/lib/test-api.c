@@ -58,6 +58,7 @@ struct_sizes_are_checked (void)
   CHECK_SIZES (written, struct_size, sizeof written,
                fc_writer_stats (writer, &written));
   CHECK_OK (fc_writer_write (writer, "x", 1, &info, NULL));
+  CHECK_RET (fc_writer_write (writer, NULL, 1, NULL, NULL), -EINVAL);
   CHECK_SIZES (stat, struct_size, sizeof stat,
                fc_slot_stat (test_dir, "cam0", &stat));
   CHECK_SIZES (other, struct_size, sizeof other,
