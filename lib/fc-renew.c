@@ -163,12 +163,8 @@ prepare_next (fc_writer_t *writer, fc_generation_t *old,
           old->header->generation + 1, old->header->reserved != 0 };
   fc_geometry_t geo;
   bool removed;
-  int r = 0;
+  int r = fc_geometry_of_options (&geo, options);
 
-  if (from.reserved)
-    r = fit_reserved (old->header, old->path, options);
-  if (r == 0)
-    r = fc_geometry_of_options (&geo, options);
   if (r < 0)
     return r;
   pthread_mutex_lock (&writer->mutex);
@@ -211,7 +207,15 @@ static int
 prepare (fc_writer_t *writer, fc_writer_options_t *options)
 {
   fc_generation_t *gen = writer->gen;
+  const fc_generation_t *had = gen != NULL ? gen : writer->prepared;
 
+  if (had != NULL && had->header->reserved)
+    {
+      int r = fit_reserved (had->header, had->path, options);
+
+      if (r < 0)
+        return r;
+    }
   if (writer->prepared != NULL && same_ring (writer->prepared, options))
     return 1;
   fc_writer_drop_prepared (writer);

@@ -77,6 +77,36 @@ reserved_slot_survives_a_change_of_format (void)
   CHECK_EQ (count_files (test_dir), 0);
 }
 
+/* Whatever the options of each call say, it is the one ring: what upstream
+ * filled in its cells is not copied, nor is a generation made. */
+static void
+reserved_ring_is_prepared_once (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_frame_t frame = FC_FRAME_INIT;
+  uint64_t bytes = options.frame_size;
+  fc_writer_t *writer;
+
+  CHECK_OK (fc_slot_reserve ("cam0", &options));
+  options.ring_depth = 99;
+  options.frame_size = 100;
+  options.prepare = 1;
+  writer = writer_new ("cam0", &options);
+  CHECK_RET (fc_writer_prepare (writer, &options), 1);
+  CHECK_OK (fc_writer_acquire_prepared (writer, &frame));
+  options.frame_size = bytes + 1;
+  CHECK_RET (fc_writer_renew (writer, &options), -EMSGSIZE);
+  CHECK (strstr (fc_error_detail (), "cam0.ring is reserved") != NULL);
+  options.frame_size = 200;
+  CHECK_RET (fc_writer_renew (writer, &options), 1);
+  frame.size = 100;
+  CHECK_RET (fc_writer_commit (writer, &frame), 0);
+  CHECK_RET (fc_writer_renew (writer, &options), 0);
+  CHECK_EQ (slot_stat ("cam0").generation, 1);
+  CHECK_EQ (slot_stat ("cam0").head, 1);
+  fc_writer_close (writer);
+}
+
 /* What fed a closed writer may write into its cells still: a ring with such
  * cells is not carried on. */
 static void
@@ -384,6 +414,7 @@ half_made_files_are_collected (void)
 static const test_t tests[] = {
   TEST (reserved_slot_waits_for_its_writer),
   TEST (reserved_slot_survives_a_change_of_format),
+  TEST (reserved_ring_is_prepared_once),
   TEST (cells_out_at_close_make_a_generation),
   TEST (removing_an_idle_slot_tells_its_consumers),
   TEST (removing_a_live_slot_takes_force),
