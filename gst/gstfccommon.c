@@ -66,6 +66,7 @@ gst_fc_resource_error (int err, GstResourceError fallback)
     case -EUSERS:
       return GST_RESOURCE_ERROR_BUSY;
     case -ENOSPC:
+    case -EMSGSIZE:
       return GST_RESOURCE_ERROR_NO_SPACE_LEFT;
     case -ENOENT:
     case -ESTALE:

@@ -129,6 +129,21 @@ gst_fc_slot_make (GstFcSlot *self, fc_writer_options_t *options)
   return 1;
 }
 
+/* The same. A slot that is reserved for smaller frames than OPTIONS ask for
+ * will do, if those of SIZE fit: what else was asked for is a guess, or a
+ * wish. */
+static int
+gst_fc_slot_make_at_least (GstFcSlot *self, fc_writer_options_t *options,
+                           gsize size)
+{
+  int r = gst_fc_slot_make (self, options);
+
+  if (r != -EMSGSIZE || size >= options->frame_size)
+    return r;
+  options->frame_size = MAX (size, 1);
+  return gst_fc_slot_make (self, options);
+}
+
 gboolean
 gst_fc_slot_prepare (GstFcSlot *self, const GstCaps *caps, gsize size,
                      guint cells)
@@ -146,7 +161,7 @@ gst_fc_slot_prepare (GstFcSlot *self, const GstCaps *caps, gsize size,
       self->size = MAX (size, had_size);
       gst_fc_slot_get_options (self, &options);
       options.prepare = 1;
-      ready = gst_fc_slot_make (self, &options) >= 0;
+      ready = gst_fc_slot_make_at_least (self, &options, size) >= 0;
       if (!ready)
         {
           self->cells = had_cells;
@@ -188,15 +203,18 @@ int
 gst_fc_slot_show (GstFcSlot *self, gsize size, const GString *sticky)
 {
   fc_writer_options_t options;
+  guint64 had_size;
   int r;
 
   g_mutex_lock (&self->making);
+  had_size = self->size;
   if (size > self->size)
     self->size = gst_fc_grown_frame_size (self->size, size);
   gst_fc_slot_get_options (self, &options);
   options.sticky = sticky->str;
   options.sticky_size = (uint32_t) sticky->len;
-  r = gst_fc_slot_make (self, &options);
+  r = gst_fc_slot_make_at_least (self, &options, size);
+  self->size = r >= 0 ? options.frame_size : had_size;
   if (r >= 0)
     {
       self->shown = TRUE;
