@@ -123,10 +123,18 @@ attach_consumer (fc_consumer_t *c, fc_attachment_t *att,
 }
 
 static bool
-trusts (const fc_consumer_t *c, uid_t uid)
+trusts (const fc_consumer_t *c, const fc_ring_file_t *ring)
 {
-  return uid == 0 || uid == geteuid ()
-         || (c->options.trust_uid_set && uid == c->options.trust_uid);
+  uid_t uid = ring->st.st_uid;
+
+  if (uid == 0 || uid == geteuid ()
+      || (c->options.trust_uid_set && uid == c->options.trust_uid))
+    return true;
+  fc_log (&c->log, FC_LOG_INFO,
+          "%s: observes, since its writer is user %u; name that user as "
+          "trusted to hold leases",
+          ring->path, (unsigned) uid);
+  return false;
 }
 
 /* An attachment to RING, whose descriptor it takes; TABLE is NULL for an
@@ -164,14 +172,8 @@ open_table (fc_consumer_t *c, const fc_dir_t *dir, const fc_ring_file_t *ring,
 
   if (c->options.observe)
     return 1;
-  if (!trusts (c, ring->st.st_uid))
-    {
-      fc_log (&c->log, FC_LOG_INFO,
-              "%s: observes, since its writer is user %u; name that user as "
-              "trusted to hold leases",
-              ring->path, (unsigned) ring->st.st_uid);
-      return 1;
-    }
+  if (!trusts (c, ring))
+    return 1;
   r = fc_table_open (table, ring, dir, c->slot, O_RDWR);
   if (r == -EACCES || r == -EPERM || r == -EROFS)
     {
@@ -233,6 +235,7 @@ fc_attach_fds (fc_consumer_t *c, int ring_fd, int table_fd,
                  c->slot);
   else
     {
+      observe = observe || !trusts (c, &ring);
       if (!observe)
         r = fc_table_from_fd (&table, &ring, table_fd);
       if (r == 0)

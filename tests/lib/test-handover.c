@@ -243,6 +243,36 @@ slot_is_its_owners (void)
   fc_consumer_close (consumer);
 }
 
+/* Whoever hands the table over, it is the ring's owner who has to be
+ * trusted. */
+static void
+ring_of_another_user_is_only_observed (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_consumer_options_t trusting = from (FC_START_LIVE);
+  fc_consumer_t *consumer;
+
+  if (!am_root ())
+    test_skip ("only root gives files away");
+  CHECK_EQ (chmod (test_dir, 01777), 0);
+  options.owner_set = 1;
+  options.owner = NOBODY;
+  CHECK_OK (fc_slot_reserve ("cam0", &options));
+  consumer = detached (FC_START_LIVE);
+  CHECK_OK (attach (consumer, false, 0));
+  CHECK_EQ (consumer_stats (consumer).observing, 1);
+  CHECK_EQ (slot_stat ("cam0").consumers, 0);
+  fc_consumer_close (consumer);
+  trusting.detached = 1;
+  trusting.trust_uid_set = 1;
+  trusting.trust_uid = NOBODY;
+  consumer = consumer_with ("cam0", &trusting);
+  CHECK_OK (attach (consumer, false, 0));
+  CHECK_EQ (consumer_stats (consumer).observing, 0);
+  CHECK_EQ (slot_stat ("cam0").consumers, 1);
+  fc_consumer_close (consumer);
+}
+
 static void
 give_away_as_nobody (void *arg)
 {
@@ -280,6 +310,7 @@ static const test_t tests[] = {
   TEST (ring_is_handed_out_read_only),
   TEST (tables_are_descriptions_of_their_own),
   TEST (slot_is_its_owners),
+  TEST (ring_of_another_user_is_only_observed),
   TEST (owner_that_may_not_be_is_an_error),
 };
 TEST_MAIN (tests)
