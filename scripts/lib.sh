@@ -25,7 +25,8 @@ packages_gate=(
   dbus libglib2.0-bin python3-gi gir1.2-glib-2.0 systemd
   bash-completion mandoc python3-prometheus-client
   git g++ clang clang-format shellcheck cppcheck spin valgrind strace abigail-tools
-  binutils libfontconfig-dev forensics-samples-files
+  binutils libfontconfig-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+  qemu-user forensics-samples-files
 )
 
 say () { printf '%s\n' "$*"; }

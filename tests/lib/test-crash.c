@@ -11,6 +11,7 @@ typedef struct
   unsigned frames; /* to write before it is ready */
   unsigned hold;   /* cells to have out when it is killed */
   bool free_run;   /* go on writing until it is killed */
+  int begin;       /* an event to begin at; 0: at once */
   int ready;
 } life_t;
 
@@ -18,8 +19,11 @@ static void
 live (void *arg)
 {
   life_t *life = arg;
-  fc_writer_t *writer = writer_new ("cam0", &life->options);
+  fc_writer_t *writer;
 
+  if (life->begin != 0)
+    event_wait (life->begin);
+  writer = writer_new ("cam0", &life->options);
   put (writer, life->frames);
   for (unsigned i = 0; i < life->hold; i++)
     {
@@ -131,8 +135,8 @@ wait_on (void *arg)
 static void
 waiting_on_gets_the_next_writers_frames (void)
 {
-  life_t life = new_life (2);
-  pid_t pid = start (&life);
+  life_t life = new_life (2), next_life = new_life (1);
+  pid_t pid = start (&life), next_pid;
   waiter_t waiter = { consumer_new ("cam0", FC_START_OLDEST), event_new () };
   uint64_t next = 0;
   fc_frame_t old;
@@ -141,18 +145,21 @@ waiting_on_gets_the_next_writers_frames (void)
 
   take (waiter.consumer, &next);
   old = take (waiter.consumer, &next);
+  /* made before there are threads, which emulators do not fork beside */
+  next_life.begin = event_new ();
+  next_pid = spawn (live, &next_life);
   thread = thread_new (wait_on, &waiter);
   kill9 (pid);
   event_wait (waiter.lost);
-  life.frames = 1;
-  pid = start (&life);
+  event_post (next_life.begin);
+  event_wait (next_life.ready);
   thread_join (thread);
   stats = consumer_stats (waiter.consumer);
   CHECK_EQ (stats.cursor, 3);
   CHECK_EQ (stats.delivered, 3);
   CHECK_EQ (stats.generation, old.generation);
   CHECK_EQ (stats.epoch, old.epoch + 1);
-  kill9 (pid);
+  kill9 (next_pid);
   fc_consumer_close (waiter.consumer);
 }
 
