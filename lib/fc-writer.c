@@ -104,13 +104,13 @@ fc_writer_open (fc_writer_t **result, const char *slot,
           fc_generation_set_state (writer->gen, FC_STATE_EOS);
           fc_generation_unlink (writer->gen, &writer->dir, slot);
         }
-      fc_writer_drop_prepared (writer);
       goto fail;
     }
   *result = writer;
   return 0;
 
 fail:
+  fc_writer_drop_prepared (writer);
   if (writer->lock_fd >= 0)
     fc_slot_remove_lock (&writer->dir, slot);
   fc_writer_free (writer);
