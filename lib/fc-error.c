@@ -88,3 +88,31 @@ fc_until (uint64_t until, uint64_t limit)
   at.tv_nsec = (long) (until % FC_NS_PER_S);
   return at;
 }
+
+int
+fc_sem_wait (sem_t *sem, const struct timespec *until)
+{
+#ifdef __GLIBC__
+  return sem_clockwait (sem, CLOCK_MONOTONIC, until);
+#else
+  /* musl has none. All waits are short, so that what a step of the wall clock
+   * adds to one of them ends with the next post. */
+  struct timespec now, at;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  clock_gettime (CLOCK_REALTIME, &at);
+  at.tv_sec += until->tv_sec - now.tv_sec;
+  at.tv_nsec += until->tv_nsec - now.tv_nsec;
+  if (at.tv_nsec < 0)
+    {
+      at.tv_nsec += FC_NS_PER_S;
+      at.tv_sec--;
+    }
+  else if (at.tv_nsec >= FC_NS_PER_S)
+    {
+      at.tv_nsec -= FC_NS_PER_S;
+      at.tv_sec++;
+    }
+  return sem_timedwait (sem, &at);
+#endif
+}

@@ -189,6 +189,15 @@ check_machine (const fc_ring_header_t *h, const char *path)
   return 0;
 }
 
+bool
+fc_is_foreign_reservation (const fc_ring_header_t *h)
+{
+  return memcmp (h->magic, FC_RING_MAGIC, sizeof h->magic) == 0
+         && h->layout_version == FC_LAYOUT_VERSION
+         && h->header_size == sizeof *h && h->reserved == 1
+         && (h->libc_tag != FC_LIBC_TAG || h->sem_size != sizeof (sem_t));
+}
+
 int
 fc_check_ring_header (const fc_ring_header_t *h, uint64_t file_size,
                       const char *path, fc_geometry_t *geo)

@@ -250,8 +250,7 @@ keep_house (void *data)
         {
           struct timespec until = fc_until (next_tick, TICK_NS);
 
-          while (sem_clockwait (&writer->work_sem, CLOCK_MONOTONIC, &until) < 0
-                 && errno == EINTR)
+          while (fc_sem_wait (&writer->work_sem, &until) < 0 && errno == EINTR)
             ;
         }
       /* keep_house:A, pairs with fc_housekeeper_ask:A. */

@@ -55,6 +55,8 @@ uint64_t fc_now (clockid_t clock);
 uint64_t fc_deadline (int64_t timeout);
 /* UNTIL, at most LIMIT ns from now. */
 struct timespec fc_until (uint64_t until, uint64_t limit);
+/* sem_clockwait () on the monotonic clock. */
+int fc_sem_wait (sem_t *sem, const struct timespec *until);
 
 /* fc-geometry.c ---------------------------------------------------------- */
 
@@ -74,6 +76,9 @@ int fc_take_writer_sizes (fc_writer_options_t *into,
 /* Check a ring's header, already copied, against the size of its file. */
 int fc_check_ring_header (const fc_ring_header_t *header, uint64_t file_size,
                           const char *path, fc_geometry_t *geo);
+/* Whether a header that did not pass is of a slot that was reserved for
+ * programs with another C library. */
+bool fc_is_foreign_reservation (const fc_ring_header_t *header);
 int fc_check_table_header (const fc_table_header_t *header,
                            const fc_geometry_t *geo, uint64_t id,
                            uint64_t file_size, const char *path);

@@ -20,6 +20,7 @@ ring_check (fc_ring_file_t *ring)
 {
   int r;
 
+  memset (&ring->header, 0, sizeof ring->header);
   /* Read, not mapped: nothing of a file that may be anything is touched
    * before it is known to be a ring. */
   if ((uint64_t) ring->st.st_size < sizeof ring->header)

@@ -113,7 +113,7 @@ wait_semaphore (fc_consumer_t *c, fc_attachment_t *att, uint64_t until)
   if (!has_news (c, att) && !is_interrupted (c))
     {
       at = fc_until (until, FC_SLICE_NS);
-      (void) sem_clockwait (&entry->wake.sem, CLOCK_MONOTONIC, &at);
+      (void) fc_sem_wait (&entry->wake.sem, &at);
     }
   atomic_store_explicit (&entry->waiting, 0, memory_order_relaxed);
 }

@@ -26,7 +26,7 @@ packages_gate=(
   bash-completion mandoc python3-prometheus-client
   git g++ clang clang-format shellcheck cppcheck spin valgrind strace abigail-tools
   binutils libfontconfig-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-  qemu-user forensics-samples-files
+  gcc-i686-linux-gnu libc6-dev-i386-cross musl-tools qemu-user forensics-samples-files
 )
 
 say () { printf '%s\n' "$*"; }
