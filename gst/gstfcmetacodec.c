@@ -283,6 +283,8 @@ gst_fc_get_active_format (GstByteReader *r, GstBuffer *buffer)
          && gst_byte_reader_get_uint32_le (r, &afd)
          && gst_fc_is_enum_value (GST_TYPE_VIDEO_AFD_SPEC, spec)
          && gst_fc_is_enum_value (GST_TYPE_VIDEO_AFD_VALUE, afd)
+         /* ETSI TS 101 154 has no such value */
+         && (spec != GST_VIDEO_AFD_SPEC_DVB_ETSI || afd != 0)
          && gst_buffer_add_video_afd_meta (
                 buffer, field, (GstVideoAFDSpec) spec, (GstVideoAFDValue) afd)
                 != NULL;

@@ -50,6 +50,33 @@ GST_START_TEST (records_of_later_versions_are_skipped)
 }
 GST_END_TEST
 
+/* One that no specification has would be a complaint of GStreamer's. */
+GST_START_TEST (active_format_that_is_none_is_refused)
+{
+  fc_writer_t *writer = fct_raw_writer (FCT_PADDED_CAPS, FCT_CELL_SIZE);
+  GstHarness *h = fct_video_reader (FALSE, 0);
+  GByteArray *block = fct_block_new ();
+  GstBuffer *buffer;
+  guint begin = fct_block_begin (block, 9);
+
+  fct_block_number (block, 0, 1);
+  fct_block_number (block, GST_VIDEO_AFD_SPEC_DVB_ETSI, 4);
+  fct_block_number (block, GST_VIDEO_AFD_UNAVAILABLE, 4);
+  fct_block_end (block, begin);
+  put_crop (block, NULL);
+  FCT_WAIT (fct_waiting ("cam0") == 1);
+  fct_raw_write (writer, "", 1, block);
+  buffer = gst_harness_pull (h);
+  fail_unless (gst_buffer_get_video_crop_meta (buffer) != NULL);
+  fail_unless (gst_buffer_get_meta (buffer, gst_video_afd_meta_api_get_type ())
+               == NULL);
+  gst_buffer_unref (buffer);
+  g_byte_array_unref (block);
+  fct_stop (h);
+  fc_writer_close (writer);
+}
+GST_END_TEST
+
 /* Garbage ------------------------------------------------------------- */
 
 static void
@@ -370,6 +397,7 @@ blocks_suite (void)
   tcase_set_timeout (tc, 120);
   tcase_add_checked_fixture (tc, fct_set_up, fct_tear_down);
   tcase_add_test (tc, records_of_later_versions_are_skipped);
+  tcase_add_test (tc, active_format_that_is_none_is_refused);
   tcase_add_test (tc, garbage_with_video);
   tcase_add_test (tc, garbage_with_audio);
   tcase_add_test (tc, garbage_in_serialized_metas);
