@@ -395,7 +395,14 @@ fc_file_open (const fc_dir_t *dir, const char *name, int flags, struct stat *st)
                       errno == ELOOP ? "it is a symbolic link"
                                      : strerror (errno));
     }
-  if (fstat (fd, st) < 0 || !S_ISREG (st->st_mode))
+  if (fstat (fd, st) < 0)
+    {
+      r = fc_fail (-errno, "can not look at %s/%s: %s", dir->path, name,
+                   strerror (errno));
+      close (fd);
+      return r;
+    }
+  if (!S_ISREG (st->st_mode))
     {
       close (fd);
       return fc_fail (-EPROTO,

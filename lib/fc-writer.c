@@ -55,6 +55,14 @@ fc_writer_free (fc_writer_t *writer)
   free (writer);
 }
 
+/* The shown ring goes with its writer, unless the slot is reserved. */
+static void
+unlink_own (const fc_writer_t *writer)
+{
+  if (!writer->gen->header->reserved)
+    fc_generation_unlink (writer->gen, &writer->dir, writer->slot);
+}
+
 int
 fc_writer_open (fc_writer_t **result, const char *slot,
                 const fc_writer_options_t *given)
@@ -102,7 +110,7 @@ fc_writer_open (fc_writer_t **result, const char *slot,
       if (writer->gen != NULL)
         {
           fc_generation_set_state (writer->gen, FC_STATE_EOS);
-          fc_generation_unlink (writer->gen, &writer->dir, slot);
+          unlink_own (writer);
         }
       goto fail;
     }
@@ -140,9 +148,10 @@ fc_writer_close (fc_writer_t *writer)
   fc_writer_drop_prepared (writer);
   gen = writer->gen;
   if (gen != NULL)
-    (void) fc_writer_finish (writer);
-  if (gen != NULL && !gen->header->reserved)
-    fc_generation_unlink (gen, &writer->dir, writer->slot);
+    {
+      (void) fc_writer_finish (writer);
+      unlink_own (writer);
+    }
   pthread_mutex_lock (&writer->mutex);
   writer->closed = true;
   if (gen != NULL)

@@ -1,0 +1,392 @@
+/* Each call that can fail fails once, at every place from which libfc makes it:
+ * that is an error with a sentence, or is got over; nothing is left open or
+ * behind, and the slot can be used.
+ *
+ * The program is linked with --wrap of the functions below.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include <dirent.h>
+#include <semaphore.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+
+#include "fc-test.h"
+
+/* Failing ------------------------------------------------------------------ */
+
+static _Thread_local bool armed;
+static unsigned calls, failing;
+static bool failed;
+
+static bool
+fails (void)
+{
+  if (!armed || calls++ != failing)
+    return false;
+  failed = true;
+  return true;
+}
+
+#define WRAP(type, name, parameters, arguments, bad, error)                    \
+  type __real_##name parameters;                                               \
+  type __wrap_##name parameters;                                               \
+  type __wrap_##name parameters                                                \
+  {                                                                            \
+    if (!fails ())                                                             \
+      return __real_##name arguments;                                          \
+    errno = error;                                                             \
+    return bad;                                                                \
+  }
+
+typedef void *(*thread_func_t) (void *arg);
+
+WRAP (void *, malloc, (size_t size), (size), NULL, ENOMEM)
+WRAP (void *, calloc, (size_t n, size_t size), (n, size), NULL, ENOMEM)
+WRAP (void *, realloc, (void *base, size_t size), (base, size), NULL, ENOMEM)
+WRAP (char *, strdup, (const char *text), (text), NULL, ENOMEM)
+WRAP (void *, mmap64,
+      (void *base, size_t size, int protection, int flags, int fd, off_t at),
+      (base, size, protection, flags, fd, at), MAP_FAILED, ENOMEM)
+WRAP (int, open64, (const char *path, int flags, mode_t mode),
+      (path, flags, mode), -1, EMFILE)
+WRAP (int, openat64, (int dir, const char *path, int flags, mode_t mode),
+      (dir, path, flags, mode), -1, EMFILE)
+WRAP (int, fcntl64, (int fd, int command, void *argument),
+      (fd, command, argument), -1, ENOLCK)
+WRAP (int, fstat64, (int fd, struct stat *st), (fd, st), -1, EIO)
+WRAP (int, fstatat64, (int dir, const char *path, struct stat *st, int flags),
+      (dir, path, st, flags), -1, EIO)
+WRAP (int, fstatvfs64, (int fd, struct statvfs *fs), (fd, fs), -1, EIO)
+WRAP (int, fallocate64, (int fd, int mode, off_t at, off_t size),
+      (fd, mode, at, size), -1, ENOSPC)
+WRAP (int, ftruncate64, (int fd, off_t size), (fd, size), -1, EIO)
+WRAP (int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EPERM)
+WRAP (int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid), -1, EPERM)
+WRAP (int, renameat, (int from, const char *old, int to, const char *new),
+      (from, old, to, new), -1, EIO)
+WRAP (int, unlinkat, (int dir, const char *path, int flags), (dir, path, flags),
+      -1, EIO)
+WRAP (ssize_t, pread64, (int fd, void *into, size_t size, off_t at),
+      (fd, into, size, at), -1, EIO)
+WRAP (DIR *, fdopendir, (int fd), (fd), NULL, ENOMEM)
+WRAP (int, eventfd, (unsigned value, int flags), (value, flags), -1, EMFILE)
+WRAP (int, inotify_init1, (int flags), (flags), -1, EMFILE)
+WRAP (int, inotify_add_watch, (int fd, const char *path, uint32_t mask),
+      (fd, path, mask), -1, ENOSPC)
+WRAP (int, pthread_create,
+      (pthread_t * thread, const pthread_attr_t *attributes, thread_func_t func,
+       void *arg),
+      (thread, attributes, func, arg), EAGAIN, EAGAIN)
+WRAP (int, sem_init, (sem_t * sem, int shared, unsigned value),
+      (sem, shared, value), -1, EINVAL)
+
+/* What libfc is put through: 0, or the error that a call returned ------------
+ */
+
+static fc_writer_options_t
+larger (void)
+{
+  fc_writer_options_t options = small_ring ();
+
+  options.frame_size *= 2;
+  return options;
+}
+
+static int
+write_and_renew (fc_writer_t *writer)
+{
+  fc_writer_options_t options = larger ();
+  fc_frame_t frame = FC_FRAME_INIT;
+  int r = fc_writer_write (writer, "bytes", 5, NULL, NULL);
+
+  if (r == 0)
+    r = fc_writer_set_sticky (writer, "sticky", 6);
+  if (r == 0)
+    r = fc_writer_acquire (writer, &frame);
+  if (r == 0)
+    {
+      frame.size = 1;
+      r = fc_writer_commit (writer, &frame);
+    }
+  if (r == 0)
+    r = fc_writer_prepare (writer, &options);
+  if (r >= 0)
+    r = fc_writer_renew (writer, &options);
+  if (r >= 0)
+    r = fc_writer_write (writer, "bytes", 5, NULL, NULL);
+  return r;
+}
+
+static int
+write_slot (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+  int r = fc_writer_open (&writer, "cam0", &options);
+
+  if (r < 0)
+    return r;
+  r = write_and_renew (writer);
+  fc_writer_close (writer);
+  return r;
+}
+
+static int
+write_reserved_slot (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+  int r = fc_writer_open (&writer, "kept", &options);
+
+  if (r < 0)
+    return r;
+  r = fc_writer_write (writer, "bytes", 5, NULL, NULL);
+  fc_writer_close (writer);
+  return r;
+}
+
+static int
+read_all (fc_consumer_t *consumer)
+{
+  fc_frame_t frame = FC_FRAME_INIT;
+  fc_position_t position = { FC_START_OLDEST, 0, 0, 0, 0 };
+  static char sticky[FC_STICKY_MAX];
+  const void *format;
+  size_t size;
+  int r = fc_consumer_format (consumer, &format, &size);
+
+  if (r == 0)
+    r = fc_consumer_sticky (consumer, sticky, sizeof sticky, &size, NULL);
+  if (r == 0)
+    r = fc_consumer_seek (consumer, &position);
+  if (r == 0)
+    r = fc_consumer_read (consumer, &frame, 0);
+  if (r < 0)
+    return r;
+  r = fc_consumer_lease (consumer, &frame, 0);
+  if (r >= 0)
+    fc_consumer_release (consumer, &frame);
+  return r == -EPERM ? 0 : r; /* an observer's */
+}
+
+static int
+read_slot_as (uint32_t observe)
+{
+  fc_consumer_options_t options = from (FC_START_OLDEST);
+  fc_consumer_t *consumer;
+  int r;
+
+  options.observe = observe;
+  r = fc_consumer_open (&consumer, "kept", &options);
+  if (r < 0)
+    return r;
+  r = read_all (consumer);
+  fc_consumer_close (consumer);
+  return r;
+}
+
+static int
+read_slot (void)
+{
+  return read_slot_as (0);
+}
+
+static int
+observe_slot (void)
+{
+  return read_slot_as (1);
+}
+
+static int
+read_by_descriptors (void)
+{
+  fc_consumer_options_t options = from (FC_START_OLDEST);
+  fc_consumer_t *consumer;
+  int ring, table;
+  int r = fc_slot_open_fds (test_dir, NULL, "kept", &ring, &table);
+
+  if (r < 0)
+    return r;
+  options.detached = 1;
+  r = fc_consumer_open (&consumer, "kept", &options);
+  if (r == 0)
+    {
+      r = fc_consumer_attach_fds (consumer, ring, table, 0);
+      if (r == 0)
+        r = read_all (consumer);
+      fc_consumer_close (consumer);
+    }
+  close (ring);
+  close (table);
+  return r;
+}
+
+static int
+wait_for_slot (void)
+{
+  fc_consumer_options_t options = from (FC_START_LIVE);
+  fc_consumer_t *consumer;
+  int r;
+
+  options.wait_ns = MS;
+  r = fc_consumer_open (&consumer, "never", &options);
+  return r == -ENOENT ? 0 : r == 0 ? -EINVAL : r;
+}
+
+static int
+see_slot (const fc_slot_stat_t *stat, void *user_data)
+{
+  return 0;
+}
+
+static int
+see_consumer (const fc_consumer_stat_t *stat, void *user_data)
+{
+  return 0;
+}
+
+static int
+look_at_slot (void)
+{
+  fc_slot_stat_t stat = { .struct_size = sizeof stat };
+  fc_slot_view_t *view;
+  char format[100];
+  size_t size;
+  int r = fc_slot_list (test_dir, see_slot, NULL);
+
+  if (r == 0)
+    r = fc_slot_stat (test_dir, "kept", &stat);
+  if (r == 0)
+    r = fc_slot_consumers (test_dir, "kept", see_consumer, NULL);
+  if (r == 0)
+    r = fc_slot_format (test_dir, "kept", format, sizeof format, &size);
+  if (r == 0)
+    r = fc_slot_view_open (&view, test_dir, "kept");
+  if (r < 0)
+    return r;
+  r = fc_slot_view_stat (view, &stat);
+  if (r == 0)
+    r = fc_slot_view_consumers (view, see_consumer, NULL);
+  fc_slot_view_close (view);
+  return r;
+}
+
+static int
+reserve_and_remove (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_plan_t plan = { .struct_size = sizeof plan };
+  int r = fc_plan (&options, &plan);
+
+  options.owner_set = 1;
+  options.owner = geteuid ();
+  if (r == 0)
+    r = fc_slot_reserve ("cam0", &options);
+  if (r == 0)
+    r = fc_slot_gc (test_dir, NULL, 0);
+  return r < 0 ? r : fc_slot_remove (test_dir, "cam0", 0);
+}
+
+/* And what holds of all of that ----------------------------------------------
+ */
+
+static void
+make_kept (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+
+  CHECK_OK (fc_slot_reserve ("kept", &options));
+  writer = writer_new ("kept", &options);
+  for (int i = 0; i < 3; i++)
+    CHECK_OK (fc_writer_write (writer, "bytes", 5, NULL, NULL));
+  CHECK_OK (fc_writer_set_sticky (writer, "sticky", 6));
+  fc_writer_close (writer);
+}
+
+/* Whatever failed, a slot of that name can be made, and what is left then are
+ * the files of "kept". */
+static void
+check_use (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+  fc_consumer_t *consumer;
+  uint64_t next = 0;
+
+  (void) fc_slot_remove (test_dir, "cam0", 0);
+  writer = writer_new ("cam0", &options);
+  consumer = consumer_new ("cam0", FC_START_OLDEST);
+  put (writer, 2);
+  drain (consumer, &next);
+  CHECK_EQ (next, 2);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+  CHECK_CMP (fc_slot_gc (test_dir, NULL, 0), >=, 0);
+  CHECK_OK (fc_slot_remove (test_dir, "kept", 0));
+  CHECK_EQ (count_files (test_dir), 0);
+}
+
+static bool
+fail_at (int (*scenario) (void), unsigned which)
+{
+  unsigned files = count_files ("/proc/self/fd"), threads;
+  int r;
+
+  threads = count_files ("/proc/self/task");
+  make_kept ();
+  calls = 0;
+  failing = which;
+  failed = false;
+  armed = true;
+  r = scenario ();
+  armed = false;
+  if (!failed)
+    CHECK_CMP (r, >=, 0);
+  if (r < 0)
+    CHECK (fc_error_detail ()[0] != '\0');
+  check_use ();
+  CHECK_EQ (count_files ("/proc/self/fd"), files);
+  WAIT_UNTIL (count_files ("/proc/self/task") == threads);
+  return failed;
+}
+
+static void
+fail_everywhere (int (*scenario) (void), unsigned least)
+{
+  unsigned which = 0;
+
+  while (fail_at (scenario, which))
+    which++;
+  CHECK_CMP (which, >=, least);
+}
+
+#define FAULTS(scenario, least)                                                \
+  static void scenario##_whatever_fails (void)                                 \
+  {                                                                            \
+    fail_everywhere (scenario, least);                                         \
+  }
+
+FAULTS (write_slot, 50)
+FAULTS (write_reserved_slot, 25)
+FAULTS (read_slot, 15)
+FAULTS (observe_slot, 20)
+FAULTS (read_by_descriptors, 25)
+FAULTS (wait_for_slot, 6)
+FAULTS (look_at_slot, 60)
+FAULTS (reserve_and_remove, 40)
+
+static const test_t tests[] = {
+  SLOW_TEST (write_slot_whatever_fails, 120),
+  SLOW_TEST (write_reserved_slot_whatever_fails, 120),
+  SLOW_TEST (read_slot_whatever_fails, 120),
+  SLOW_TEST (observe_slot_whatever_fails, 120),
+  SLOW_TEST (read_by_descriptors_whatever_fails, 120),
+  SLOW_TEST (wait_for_slot_whatever_fails, 120),
+  SLOW_TEST (look_at_slot_whatever_fails, 120),
+  SLOW_TEST (reserve_and_remove_whatever_fails, 120),
+};
+TEST_MAIN (tests)
