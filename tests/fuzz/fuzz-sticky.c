@@ -38,6 +38,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       return 0;
     }
   text = g_strndup ((const gchar *) in.data, in.size);
-  gst_clear_caps (&(GstCaps *){ gst_fc_caps_from_format (text, strlen (text)) });
+  gst_clear_caps (
+      &(GstCaps *){ gst_fc_caps_from_format (text, strlen (text)) });
   return 0;
 }
