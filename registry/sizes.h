@@ -18,22 +18,25 @@ G_BEGIN_DECLS
 /* Fields that are 0 or NULL were not said. */
 typedef struct
 {
-  guint width, height;  /* pixels */
-  gchar *pixels;        /* raw video format, by GStreamer's name: "NV12" */
-  guint fps_n, fps_d;   /* frames a second, a fraction */
-  gdouble seconds;      /* of history */
-  guint64 frame_size;   /* bytes of the largest frame */
-  guint ring_depth;     /* frames of history */
-  guint count;          /* of slots like this one (x4); 0 is 1 */
+  guint width, height; /* pixels */
+  gchar *pixels;       /* raw video format, by GStreamer's name: "NV12" */
+  guint fps_n, fps_d;  /* frames a second, a fraction */
+  gdouble seconds;     /* of history */
+  guint64 frame_size;  /* bytes of the largest frame */
+  guint ring_depth;    /* frames of history */
+  guint count;         /* of slots like this one (x4); 0 is 1 */
   guint max_consumers;
   guint leases;
   guint writer_cells;
-  gchar *format;        /* the frames' caps, as a string */
+  gchar *format; /* the frames' caps, as a string */
   fc_share_t access;
   fc_share_t trust;
 } FcrSizes;
 
-#define FCR_SIZES_INIT { 0 }
+#define FCR_SIZES_INIT                                                         \
+  {                                                                            \
+    0                                                                          \
+  }
 
 void fcr_sizes_clear (FcrSizes *sizes);
 
