@@ -36,6 +36,11 @@ GQuark fcr_error_quark (void);
 /* An error from libfc's -errno, with its sentence. */
 void fcr_set_error (GError **error, int r);
 
+/* Whether NAME is a slot's name, whatever bytes it is made of; the same with
+ * FCR_ERROR_INVALID_NAME. */
+gboolean fcr_is_name (const gchar *name);
+gboolean fcr_check_name (const gchar *name, GError **error);
+
 typedef enum
 {
   FCR_STATE_RESERVED,
