@@ -1,0 +1,275 @@
+/* The harness of the store's tests: libfc's, with a main loop and a store.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "fcr-test.h"
+
+/* Logs ------------------------------------------------------------------ */
+
+static GPtrArray *logs;
+
+static GLogWriterOutput
+log_write (GLogLevelFlags level, const GLogField *fields, gsize n,
+           gpointer unused)
+{
+  const char *message = "";
+
+  for (gsize i = 0; i < n; i++)
+    if (strcmp (fields[i].key, "MESSAGE") == 0)
+      message = fields[i].value;
+  if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
+    test_fail (__FILE__, __LINE__, "logged: %s", message);
+  if (level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_MESSAGE))
+    {
+      fprintf (stderr, "# logged: %s\n", message);
+      g_ptr_array_add (logs, g_strdup (message));
+    }
+  return G_LOG_WRITER_HANDLED;
+}
+
+void
+log_catch (void)
+{
+  if (logs == NULL)
+    g_log_set_writer_func (log_write, NULL, NULL);
+  logs = g_ptr_array_new ();
+}
+
+unsigned
+log_count (const char *part)
+{
+  unsigned count = 0;
+
+  for (guint i = 0; i < logs->len; i++)
+    count += strstr (logs->pdata[i], part) != NULL;
+  return count;
+}
+
+void
+check_error (const char *file, int line, const GError *error, int wanted,
+             const char *part)
+{
+  if (error == NULL)
+    test_fail (file, line, "no error, and not \"%s\"", part);
+  if (error->domain != FCR_ERROR || error->code != wanted
+      || strstr (error->message, part) == NULL)
+    test_fail (file, line, "code %d, not %d with \"%s\": %s", error->code,
+               wanted, part, error->message);
+  if (!g_utf8_validate (error->message, -1, NULL))
+    test_fail (file, line, "no UTF-8: %s", error->message);
+}
+
+/* Loop ------------------------------------------------------------------ */
+
+void
+loop_once (void)
+{
+  if (!g_main_context_iteration (NULL, FALSE))
+    nap ();
+}
+
+void
+loop_for (int64_t ns)
+{
+  int64_t until = now_ns () + ns;
+
+  while (now_ns () < until)
+    loop_once ();
+}
+
+/* Stores ---------------------------------------------------------------- */
+
+static void
+on_slot (FcrStore *store, FcrSlot *slot, unsigned *count)
+{
+  ++*count;
+}
+
+static void
+on_consumer (FcrStore *store, FcrSlot *slot, FcrConsumer *consumer,
+             unsigned *count)
+{
+  ++*count;
+}
+
+static void
+on_lapped (FcrStore *store, FcrSlot *slot, guint pid, guint64 dropped,
+           signals_t *signals)
+{
+  signals->lapped++;
+  signals->dropped += dropped;
+}
+
+const char *
+state_path (void)
+{
+  return in_dir ("state/registry.json");
+}
+
+FcrStoreOptions
+store_options (void)
+{
+  return (FcrStoreOptions){ .directory = test_dir,
+                            .state_file = state_path (),
+                            .collect_after = 60 };
+}
+
+FcrStore *
+store_with (const FcrStoreOptions *options, signals_t *signals)
+{
+  GError *error = NULL;
+  FcrStore *store = fcr_store_new (options, &error);
+
+  if (store == NULL)
+    test_fail (__FILE__, __LINE__, "no store: %s", error->message);
+  if (signals != NULL)
+    {
+      g_signal_connect (store, "slot-added", G_CALLBACK (on_slot),
+                        &signals->added);
+      g_signal_connect (store, "slot-removed", G_CALLBACK (on_slot),
+                        &signals->removed);
+      g_signal_connect (store, "slot-changed", G_CALLBACK (on_slot),
+                        &signals->changed);
+      g_signal_connect (store, "consumer-attached", G_CALLBACK (on_consumer),
+                        &signals->attached);
+      g_signal_connect (store, "consumer-detached", G_CALLBACK (on_consumer),
+                        &signals->detached);
+      g_signal_connect (store, "lapped", G_CALLBACK (on_lapped), signals);
+    }
+  fcr_store_start (store);
+  return store;
+}
+
+FcrStore *
+store_new (signals_t *signals)
+{
+  FcrStoreOptions options = store_options ();
+
+  return store_with (&options, signals);
+}
+
+void
+store_end (FcrStore *store)
+{
+  fcr_store_stop (store);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_object_add_weak_pointer (G_OBJECT (store), (gpointer *) &store);
+  g_object_unref (store);
+  CHECK (store == NULL);
+}
+
+/* Requests -------------------------------------------------------------- */
+
+static void
+keep_result (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  *(GAsyncResult **) user_data = g_object_ref (result);
+}
+
+FcrSlot *
+create (FcrStore *store, const char *name, const fc_writer_options_t *options,
+        GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  fcr_store_create (store, name, options, geteuid (), keep_result, &result);
+  LOOP_UNTIL (result != NULL);
+  return fcr_store_create_finish (store, result, error);
+}
+
+void
+create_ok (FcrStore *store, const char *name)
+{
+  fc_writer_options_t options = small_ring ();
+  GError *error = NULL;
+  FcrSlot *slot = create (store, name, &options, &error);
+
+  if (slot == NULL)
+    test_fail (__FILE__, __LINE__, "%s: %s", name, error->message);
+  CHECK_STR (slot->name, name);
+  CHECK (fcr_store_lookup (store, name) == slot);
+}
+
+bool
+remove_slot (FcrStore *store, const char *name, bool force, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  fcr_store_remove (store, name, force, keep_result, &result);
+  LOOP_UNTIL (result != NULL);
+  return fcr_store_remove_finish (store, result, error);
+}
+
+GStrv
+collect (FcrStore *store)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  GError *error = NULL;
+  GStrv names;
+
+  fcr_store_collect (store, keep_result, &result);
+  LOOP_UNTIL (result != NULL);
+  names = fcr_store_collect_finish (store, result, &error);
+  if (names == NULL)
+    test_fail (__FILE__, __LINE__, "collect: %s", error->message);
+  return names;
+}
+
+bool
+has_slot (FcrStore *store, const char *name)
+{
+  return fcr_store_lookup (store, name) != NULL;
+}
+
+bool
+is_state (FcrStore *store, const char *name, FcrState state)
+{
+  FcrSlot *slot = fcr_store_lookup (store, name);
+
+  return slot != NULL && slot->state == state;
+}
+
+/* Writers --------------------------------------------------------------- */
+
+typedef struct
+{
+  char slot[FC_NAME_MAX + 1];
+  unsigned ms;
+  int ready;
+} writing_t;
+
+static void
+write_on (void *arg)
+{
+  writing_t *writing = arg;
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new (writing->slot, &options);
+  int64_t next = now_ns ();
+
+  put (writer, 1);
+  event_post (writing->ready);
+  for (;;)
+    {
+      struct timespec at;
+
+      next += writing->ms * MS;
+      at = (struct timespec){ next / SEC, next % SEC };
+      if (writing->ms == 0)
+        pause ();
+      clock_nanosleep (CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+      put (writer, 1);
+    }
+}
+
+pid_t
+spawn_writer (const char *slot, unsigned ms)
+{
+  writing_t writing = { .ms = ms, .ready = event_new () };
+  pid_t pid;
+
+  g_strlcpy (writing.slot, slot, sizeof writing.slot);
+  pid = spawn (write_on, &writing);
+  event_wait (writing.ready);
+  return pid;
+}
