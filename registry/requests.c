@@ -2,9 +2,6 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <errno.h>
-#include <string.h>
-
 #include "store-private.h"
 
 /* Requests of others that may wait for the worker. */
@@ -74,75 +71,6 @@ keep (FcrStore *store, const gchar *name, FcrEntry *entry)
   kept->entry = entry;
   g_hash_table_replace (store->kept, g_strdup (name), kept);
   return kept;
-}
-
-/* The budget --------------------------------------------------------------- */
-
-/* Bytes at the most, or 0 with ERROR. */
-static guint64
-plan (FcrStore *store, const FcrEntry *entry, GError **error)
-{
-  fc_writer_options_t options;
-  fc_plan_t planned = { .struct_size = sizeof planned };
-  int r;
-
-  fcr_entry_options (entry, store->dir, &options);
-  options.format = NULL;
-  /* A slot without a format keeps room for any. */
-  if (options.format_size == 0)
-    options.format_size = FC_FORMAT_MAX;
-  r = fc_plan (&options, &planned);
-  if (r == 0)
-    return planned.bytes_planned;
-  fcr_set_error (error, r);
-  /* It is the directory that is not there, no slot. */
-  if (r == -ENOENT && error != NULL)
-    (*error)->code = FCR_ERROR_FAILED;
-  return 0;
-}
-
-/* With what is being made, which may be there already and not be seen yet. */
-static guint64
-bytes_taken (FcrStore *store)
-{
-  guint64 taken = fcr_store_bytes_used (store);
-  GHashTableIter iter;
-  gpointer name, bytes;
-
-  g_hash_table_iter_init (&iter, store->pending);
-  while (g_hash_table_iter_next (&iter, &name, &bytes))
-    {
-      const FcrSlot *slot = fcr_store_lookup (store, name);
-
-      taken += *(const guint64 *) bytes;
-      taken -= slot != NULL ? slot->stat.bytes_planned : 0;
-    }
-  return taken;
-}
-
-/* Sets the bytes that ENTRY may take aside until it is made. */
-static gboolean
-set_aside (FcrStore *store, const FcrEntry *entry, GError **error)
-{
-  guint64 taken = bytes_taken (store);
-  guint64 planned = plan (store, entry, error);
-
-  if (planned == 0)
-    return FALSE;
-  if (store->budget > 0
-      && (planned > store->budget || taken > store->budget - planned))
-    {
-      g_set_error (error, FCR_ERROR, FCR_ERROR_OVER_BUDGET,
-                   "slot %s may take %" G_GUINT64_FORMAT " bytes; the slots "
-                   "that there are may take %" G_GUINT64_FORMAT " of the "
-                   "budget of %" G_GUINT64_FORMAT ": ask for fewer or smaller "
-                   "frames, remove slots, or raise the registry's --budget",
-                   entry->name, planned, taken, store->budget);
-      return FALSE;
-    }
-  g_hash_table_replace (store->pending, g_strdup (entry->name),
-                        g_memdup2 (&planned, sizeof planned));
-  return TRUE;
 }
 
 /* The worker --------------------------------------------------------------- */
@@ -449,7 +377,7 @@ make (FcrStore *store, const gchar *name, FcrKept *kept)
 {
   g_autoptr (GError) error = NULL;
 
-  if (set_aside (store, kept->entry, &error))
+  if (fcr_budget_set_aside (store, kept->entry, &error))
     {
       kept->busy = TRUE;
       push (request_new (store, REQUEST_MAKE, name));
@@ -513,7 +441,7 @@ may_create (FcrStore *store, const FcrEntry *entry, GError **error)
                    entry->name);
       return FALSE;
     }
-  return set_aside (store, entry, error);
+  return fcr_budget_set_aside (store, entry, error);
 }
 
 /* Takes TASK, and ERROR where there is one. */

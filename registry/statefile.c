@@ -71,24 +71,27 @@ is_shallow (const gchar *text, gsize size)
   return TRUE;
 }
 
-/* The file's bytes; NULL without ERROR where there is none. */
+static gboolean
+read_all (int fd, gchar *text, gsize size, gsize *got)
+{
+  ssize_t n = 1;
+
+  *got = 0;
+  while (*got < size && n > 0)
+    {
+      n = read (fd, text + *got, size - *got);
+      *got += n > 0 ? (gsize) n : 0;
+    }
+  return n >= 0;
+}
+
 static gchar *
-read_file (const gchar *path, gsize *size, GError **error)
+read_open (int fd, const gchar *path, gsize *size, GError **error)
 {
   g_autofree gchar *text = NULL;
   struct stat st;
-  ssize_t n = 0;
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-  *size = 0;
-  if (fd < 0 && errno == ENOENT)
-    return NULL;
-  if (fd < 0 || fstat (fd, &st) < 0)
-    fail (error,
-          "can not read the state file %s: %s; make it readable, or name "
-          "another with --state-file",
-          path, g_strerror (errno));
-  else if (!S_ISREG (st.st_mode))
+  if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
     fail (error,
           "the state file %s is no regular file; name another with "
           "--state-file",
@@ -100,22 +103,34 @@ read_file (const gchar *path, gsize *size, GError **error)
           path, (gint64) st.st_size, SIZE_MAX_BYTES);
   else
     {
-      text = g_malloc ((gsize) st.st_size + 1);
-      while (*size < (gsize) st.st_size
-             && (n = read (fd, text + *size, (gsize) st.st_size - *size)) > 0)
-        *size += (gsize) n;
-      if (n < 0)
-        {
-          fail (error, "can not read the state file %s: %s", path,
-                g_strerror (errno));
-          g_clear_pointer (&text, g_free);
-        }
-      else
-        text[*size] = '\0';
+      text = g_malloc0 ((gsize) st.st_size + 1);
+      if (read_all (fd, text, (gsize) st.st_size, size))
+        return g_steal_pointer (&text);
+      fail (error, "can not read the state file %s: %s", path,
+            g_strerror (errno));
     }
-  if (fd >= 0)
-    close (fd);
-  return g_steal_pointer (&text);
+  return NULL;
+}
+
+/* The file's bytes; NULL without ERROR where there is none. */
+static gchar *
+read_file (const gchar *path, gsize *size, GError **error)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  gchar *text;
+
+  if (fd < 0)
+    {
+      if (errno != ENOENT)
+        fail (error,
+              "can not read the state file %s: %s; make it readable, or name "
+              "another with --state-file",
+              path, g_strerror (errno));
+      return NULL;
+    }
+  text = read_open (fd, path, size, error);
+  close (fd);
+  return text;
 }
 
 /* Whether all of NODE's slots are good; those that are, are taken. */

@@ -55,6 +55,13 @@ struct _FcrStore
 /* The slot NAME, after a look at it, or NULL where there is none. */
 FcrSlot *fcr_store_look (FcrStore *store, const gchar *name);
 
+/* budget.c ----------------------------------------------------------------- */
+
+/* Sets the bytes that ENTRY may take aside, until its name leaves
+ * store->pending. */
+gboolean fcr_budget_set_aside (FcrStore *store, const FcrEntry *entry,
+                               GError **error);
+
 /* requests.c --------------------------------------------------------------- */
 
 void fcr_requests_init (FcrStore *store);

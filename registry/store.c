@@ -101,21 +101,28 @@ refuse (FcrStore *store, const gchar *name, int r)
   *when = g_get_monotonic_time ();
 }
 
+static gboolean
+is_full (FcrStore *store)
+{
+  gboolean was = store->full;
+
+  store->full
+      = g_hash_table_size (store->slots) + g_hash_table_size (store->refused)
+        >= SLOTS_MAX;
+  if (store->full && !was)
+    g_warning ("there are %u slots, or files named so: more are passed over",
+               SLOTS_MAX);
+  return store->full;
+}
+
 static FcrTracked *
 look_at_new (FcrStore *store, const gchar *name)
 {
   FcrTracked *tracked;
   int r;
 
-  if (g_hash_table_size (store->slots) + g_hash_table_size (store->refused)
-      >= SLOTS_MAX)
-    {
-      if (!store->full)
-        g_warning ("there are more than %u slots: the others are passed over",
-                   SLOTS_MAX);
-      store->full = TRUE;
-      return NULL;
-    }
+  if (is_full (store))
+    return NULL;
   tracked = fcr_tracked_new (name);
   r = fcr_tracked_look (tracked, store->dir, FALSE, FALSE);
   if (r < 0)
@@ -260,7 +267,6 @@ static void
 look_everywhere (FcrStore *store)
 {
   g_hash_table_foreach_remove (store->refused, is_no_file, store);
-  store->full = FALSE;
   (void) fc_slot_dirs (store->dir, look_at_dir, store);
 }
 
@@ -504,19 +510,6 @@ guint64
 fcr_store_budget (FcrStore *store)
 {
   return store->budget;
-}
-
-guint64
-fcr_store_bytes_used (FcrStore *store)
-{
-  GHashTableIter iter;
-  gpointer value;
-  guint64 used = 0;
-
-  g_hash_table_iter_init (&iter, store->slots);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
-    used += ((FcrTracked *) value)->slot.stat.bytes_planned;
-  return used;
 }
 
 guint64
