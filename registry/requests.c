@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <unistd.h>
+
 #include "store-private.h"
 
 /* Requests of others that may wait for the worker. */
@@ -330,12 +332,21 @@ fcr_requests_finalize (FcrStore *store)
   g_clear_pointer (&store->keeper.file, fcr_state_file_close);
 }
 
+/* Another user's slot is that user's to keep: it could not be made again here.
+ */
+static gboolean
+may_keep (const fc_slot_stat_t *stat)
+{
+  return geteuid () == 0 || stat->owner == geteuid ();
+}
+
 void
 fcr_requests_saw (FcrStore *store, const FcrSlot *slot)
 {
   FcrKept *kept = g_hash_table_lookup (store->kept, slot->name);
 
-  if (!slot->stat.reserved || (kept != NULL && kept->busy)
+  if (!slot->stat.reserved || !may_keep (&slot->stat)
+      || (kept != NULL && kept->busy)
       || g_hash_table_contains (store->pending, slot->name))
     return;
   if (kept != NULL && fcr_entry_is (kept->entry, &slot->stat))

@@ -292,6 +292,9 @@ on_watch (const gchar *name, gpointer user_data)
     {
       look_at_known (store, FALSE);
       look_everywhere (store);
+      /* What could not be made without the directory can be now. */
+      if (store->tick != NULL)
+        fcr_requests_round (store);
       return;
     }
   if (g_get_monotonic_time () - last_look (store, name) >= SOON_MS * 1000)
