@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "fcr-test.h"
+#include "store-private.h"
 
-/* Logs ------------------------------------------------------------------ */
+/* Logs --------------------------------------------------------------------- */
 
 static GPtrArray *logs;
 
@@ -59,7 +60,7 @@ check_error (const char *file, int line, const GError *error, int wanted,
     test_fail (file, line, "no UTF-8: %s", error->message);
 }
 
-/* Loop ------------------------------------------------------------------ */
+/* Loop --------------------------------------------------------------------- */
 
 void
 loop_once (void)
@@ -77,7 +78,7 @@ loop_for (int64_t ns)
     loop_once ();
 }
 
-/* Stores ---------------------------------------------------------------- */
+/* Stores ------------------------------------------------------------------- */
 
 static void
 on_slot (FcrStore *store, FcrSlot *slot, unsigned *count)
@@ -159,7 +160,19 @@ store_end (FcrStore *store)
   CHECK (store == NULL);
 }
 
-/* Requests -------------------------------------------------------------- */
+void
+events_alone (FcrStore *store)
+{
+  g_source_destroy (store->tick);
+}
+
+guint
+ticks (FcrStore *store)
+{
+  return store->ticks;
+}
+
+/* Requests ----------------------------------------------------------------- */
 
 static void
 keep_result (GObject *source, GAsyncResult *result, gpointer user_data)
@@ -216,6 +229,36 @@ collect (FcrStore *store)
   return names;
 }
 
+void
+check_create_fails (FcrStore *store, const char *name,
+                    const fc_writer_options_t *options, int code,
+                    const char *part)
+{
+  g_autoptr (GError) error = NULL;
+
+  CHECK (create (store, name, options, &error) == NULL);
+  CHECK_ERROR (error, code, part);
+}
+
+bool
+is_kept (const char *name)
+{
+  g_autofree char *text = NULL;
+  g_autofree char *line = g_strdup_printf ("\"name\" : \"%s\"", name);
+
+  return g_file_get_contents (state_path (), &text, NULL, NULL)
+         && strstr (text, line) != NULL;
+}
+
+FcrSlot *
+lookup (FcrStore *store, const char *name)
+{
+  FcrSlot *slot = fcr_store_lookup (store, name);
+
+  CHECK (slot != NULL);
+  return slot;
+}
+
 bool
 has_slot (FcrStore *store, const char *name)
 {
@@ -230,7 +273,7 @@ is_state (FcrStore *store, const char *name, FcrState state)
   return slot != NULL && slot->state == state;
 }
 
-/* Writers --------------------------------------------------------------- */
+/* Writers ------------------------------------------------------------------ */
 
 typedef struct
 {

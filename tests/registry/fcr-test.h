@@ -65,6 +65,10 @@ FcrStore *store_with (const FcrStoreOptions *options, signals_t *signals);
 FcrStoreOptions store_options (void);
 /* Stop, and free. What was asked for has been answered when this returns. */
 void store_end (FcrStore *store);
+/* From now on the store learns what events tell it, and nothing else. */
+void events_alone (FcrStore *store);
+/* How often the store has looked at all that there is: about once a second. */
+guint ticks (FcrStore *store);
 const char *state_path (void);
 
 /* The same without a main loop of the caller's. */
@@ -75,6 +79,13 @@ bool remove_slot (FcrStore *store, const char *name, bool force,
                   GError **error);
 GStrv collect (FcrStore *store);
 
+/* That creating NAME is an error, as for CHECK_ERROR. */
+void check_create_fails (FcrStore *store, const char *name,
+                         const fc_writer_options_t *options, int code,
+                         const char *part);
+/* Whether the state file, as it is on disk, has NAME. */
+bool is_kept (const char *name);
+FcrSlot *lookup (FcrStore *store, const char *name);
 bool has_slot (FcrStore *store, const char *name);
 /* Whether the slot is there and in that state. */
 bool is_state (FcrStore *store, const char *name, FcrState state);

@@ -102,11 +102,10 @@ act_recover (FcrKeeper *keeper)
   fcr_keeper_recover (keeper);
 }
 
-/* What comes of it ----------------------------------------------------------
- */
+/* What comes of it --------------------------------------------------------- */
 
 static bool
-is_kept (const char *name)
+is_in_file (const char *name)
 {
   FcrStateFile *file = fcr_state_file_open (state_path (), NULL);
   FcrEntry *entry;
@@ -150,7 +149,7 @@ is_whole (const char *name)
   bool there = fc_slot_stat (test_dir, name, &stat) == 0;
 
   CHECK_EQ (there, exists (in_dir ("%s.ring", name)));
-  CHECK_EQ (there, is_kept (name));
+  CHECK_EQ (there, is_in_file (name));
   CHECK (!there || stat.reserved);
   return there;
 }
@@ -292,8 +291,7 @@ a_writer_that_came_meanwhile_keeps_its_slot (void)
   kill9 (pid);
 }
 
-/* At any moment
- * ------------------------------------------------------------------ */
+/* At any moment ------------------------------------------------------------ */
 
 static void
 count_answer (GObject *source, GAsyncResult *result, gpointer user_data)

@@ -43,7 +43,7 @@ entry_new (const char *name, const void *format, uint32_t size)
   return fcr_entry_new (name, &options, geteuid ());
 }
 
-/* Reading and writing ---------------------------------------------------- */
+/* Reading and writing ------------------------------------------------------ */
 
 static void
 an_entry_comes_back_whole (void)
@@ -190,7 +190,7 @@ without_a_path_it_is_memory (void)
   CHECK_EQ (count_files (test_dir), 0);
 }
 
-/* Refused ---------------------------------------------------------------- */
+/* Refused ------------------------------------------------------------------ */
 
 static void
 check_refused (const char *part)
@@ -271,7 +271,7 @@ one_registry_at_a_time (void)
   fcr_state_file_close (open_ok ());
 }
 
-/* Damaged ---------------------------------------------------------------- */
+/* Damaged ------------------------------------------------------------------ */
 
 static void
 check_damaged (const char *text, size_t size, unsigned taken)
@@ -411,7 +411,7 @@ each_damaged_file_is_kept (void)
     }
 }
 
-/* A save that fails ------------------------------------------------------ */
+/* A save that fails -------------------------------------------------------- */
 
 static void
 check_save_fails (FcrStateFile *file, const char *part)
