@@ -83,6 +83,46 @@ a_steady_stream_is_told_once (void)
     }
 }
 
+/* Half-way between two roundings is where one would go to and fro. */
+static void
+a_rate_between_two_roundings_stays (void)
+{
+  const double rates[] = { 100.5, 60.05, 29.95, 12.45, 10.05, 5.015, 1.005 };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rates); i++)
+    {
+      stream_t stream = stream_new (MS / 4);
+
+      changes (&stream, rates[i], 20);
+      if (changes (&stream, rates[i], 1000) > 0)
+        test_fail (__FILE__, __LINE__, "%g does not stay: %g", rates[i],
+                   stream.rates.frames.told);
+    }
+}
+
+/* Frames that come up to 15 ms late, as of a busy machine: a look alone is off
+ * by one percent. */
+static void
+a_restless_stream_stays (void)
+{
+  const double rates[] = { 240, 120, 99.95, 60, 59.94, 50, 30, 29.97, 25 };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rates); i++)
+    {
+      stream_t stream = stream_new (15 * MS);
+      unsigned count;
+
+      changes (&stream, rates[i], 40);
+      count = changes (&stream, rates[i], 10000);
+      /* What it began with may have been just within what is unrest. */
+      if (count > 2)
+        test_fail (__FILE__, __LINE__, "%g: told %u times", rates[i], count);
+      if (fabs (stream.rates.frames.told / rates[i] - 1) > 0.005)
+        test_fail (__FILE__, __LINE__, "%g is told as %g", rates[i],
+                   stream.rates.frames.told);
+    }
+}
+
 static void
 unrest_is_not_told (void)
 {
@@ -221,6 +261,8 @@ a_ring_that_lies_does_no_harm (void)
 
 static const test_t tests[] = {
   TEST (a_steady_stream_is_told_once),
+  TEST (a_rate_between_two_roundings_stays),
+  TEST (a_restless_stream_stays),
   TEST (unrest_is_not_told),
   TEST (three_digits_are_told),
   TEST (a_change_is_told_at_once),

@@ -481,6 +481,7 @@ a_slot_that_comes_back_soon_is_not_forgotten (void)
   LOOP_UNTIL (signals.removed == 1);
   since = ticks (store);
   LOOP_UNTIL (ticks (store) >= since + 2);
+  CHECK (is_kept ("cam0"));
   reserve ("cam0", 4);
   LOOP_UNTIL (signals.added == 2);
   since = ticks (store);
