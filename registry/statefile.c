@@ -364,8 +364,9 @@ fcr_state_file_take (FcrStateFile *file, const gchar *name)
 /* Writing ------------------------------------------------------------------ */
 
 static gchar *
-to_text (FcrStateFile *file, gsize *size)
+to_text (FcrStateFile *file)
 {
+  g_autofree gchar *text = NULL;
   g_autoptr (GPtrArray) entries = fcr_state_file_entries (file);
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   g_autoptr (JsonGenerator) generator = json_generator_new ();
@@ -383,7 +384,8 @@ to_text (FcrStateFile *file, gsize *size)
   root = json_builder_get_root (builder);
   json_generator_set_root (generator, root);
   json_generator_set_pretty (generator, TRUE);
-  return json_generator_to_data (generator, size);
+  text = json_generator_to_data (generator, NULL);
+  return g_strconcat (text, "\n", NULL);
 }
 
 static gboolean
@@ -447,7 +449,8 @@ fcr_state_file_save (FcrStateFile *file, GError **error)
 
   if (file->path == NULL)
     return TRUE;
-  text = to_text (file, &size);
+  text = to_text (file);
+  size = strlen (text);
   if (size > SIZE_MAX_BYTES)
     return fail (error,
                  "the state file %s would have %" G_GSIZE_FORMAT " bytes; the "

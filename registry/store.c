@@ -467,7 +467,10 @@ static int
 add_watch (const char *path, void *user_data)
 {
   FcrStore *store = user_data;
+  int r = fc_slot_list (path, no_slot, NULL);
 
+  if (r < 0 && r != -ENOENT)
+    g_warning ("slots in %s are not seen: %s", path, fc_error_detail ());
   g_ptr_array_add (store->watches, fcr_watch_new (path, on_watch, store));
   return 0;
 }

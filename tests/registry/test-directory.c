@@ -110,6 +110,23 @@ a_slot_in_the_first_directory_hides_another (void)
 }
 
 static void
+of_two_directories_an_unsafe_one_is_left (void)
+{
+  FcrStoreOptions with = { .directory = NULL };
+  FcrStore *store;
+
+  mount_tmpfs ("/dev/shm", 16 << 20, 0);
+  CHECK_EQ (mkdir ("/dev/shm/framecache", 0700), 0);
+  CHECK_EQ (chmod ("/dev/shm/framecache", 0777), 0);
+  log_catch ();
+  store = store_with (&with, NULL);
+  CHECK_EQ (log_count ("slots in /dev/shm/framecache are not seen"), 1);
+  create_ok (store, "cam0");
+  CHECK (!exists ("/dev/shm/framecache/cam0.ring"));
+  store_end (store);
+}
+
+static void
 a_directory_that_will_not_do_is_refused (void)
 {
   FcrStoreOptions options = store_options ();
@@ -243,6 +260,7 @@ static const test_t tests[] = {
   TEST (a_directory_deep_down_is_found_by_and_by),
   TEST (what_is_reserved_waits_for_the_directory),
   TEST (a_slot_in_the_first_directory_hides_another),
+  TEST (of_two_directories_an_unsafe_one_is_left),
   TEST (a_directory_that_will_not_do_is_refused),
   TEST (without_a_directory_it_is_where_libfc_says),
   TEST (files_that_are_no_rings_are_passed_over),

@@ -173,7 +173,7 @@ it_can_be_read_by_people (void)
                    "      \"format\" : \"b\"\n"
                    "    }\n"
                    "  ]\n"
-                   "}");
+                   "}\n");
   fcr_state_file_close (file);
 }
 
