@@ -93,7 +93,7 @@ refuse (FcrStore *store, const gchar *name, int r)
         {
           g_autofree gchar *detail = g_utf8_make_valid (fc_error_detail (), -1);
 
-          g_message ("%s is passed over: %s", name, detail);
+          g_message ("slot %s is passed over: %s", name, detail);
         }
       when = g_new (gint64, 1);
       g_hash_table_insert (store->refused, g_strdup (name), when);
@@ -124,7 +124,7 @@ look_at_new (FcrStore *store, const gchar *name)
   if (is_full (store))
     return NULL;
   tracked = fcr_tracked_new (name);
-  r = fcr_tracked_look (tracked, store->dir, FALSE, FALSE);
+  r = fcr_tracked_look (tracked, store->dir, FCR_LOOK_AGAIN);
   if (r < 0)
     {
       if (r != -ENOENT && r != FC_REPLACED)
@@ -140,10 +140,9 @@ look_at_new (FcrStore *store, const gchar *name)
 
 /* NULL: it is gone. */
 static FcrTracked *
-look_again (FcrStore *store, FcrTracked *tracked, gboolean reopen,
-            gboolean second)
+look_again (FcrStore *store, FcrTracked *tracked, FcrLookFlags flags)
 {
-  int r = fcr_tracked_look (tracked, store->dir, reopen, second);
+  int r = fcr_tracked_look (tracked, store->dir, flags);
 
   if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == FC_REPLACED)
     return tracked;
@@ -154,7 +153,7 @@ look_again (FcrStore *store, FcrTracked *tracked, gboolean reopen,
       gone (store, tracked);
       return NULL;
     }
-  if (second)
+  if (flags & FCR_LOOK_SECOND)
     tell_second (store, tracked);
   else if (tracked->urgent)
     tell_changed (store, tracked);
@@ -162,11 +161,11 @@ look_again (FcrStore *store, FcrTracked *tracked, gboolean reopen,
 }
 
 static FcrTracked *
-look (FcrStore *store, const gchar *name, gboolean reopen, gboolean second)
+look (FcrStore *store, const gchar *name, FcrLookFlags flags)
 {
   FcrTracked *tracked = find (store, name);
 
-  tracked = tracked != NULL ? look_again (store, tracked, reopen, second)
+  tracked = tracked != NULL ? look_again (store, tracked, flags)
                             : look_at_new (store, name);
   if (tracked != NULL)
     fcr_requests_saw (store, &tracked->slot);
@@ -176,7 +175,7 @@ look (FcrStore *store, const gchar *name, gboolean reopen, gboolean second)
 FcrSlot *
 fcr_store_look (FcrStore *store, const gchar *name)
 {
-  FcrTracked *tracked = look (store, name, TRUE, FALSE);
+  FcrTracked *tracked = look (store, name, FCR_LOOK_ANEW);
 
   return tracked != NULL ? &tracked->slot : NULL;
 }
@@ -193,7 +192,7 @@ look_at_due (gpointer user_data)
   store->due = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_hash_table_iter_init (&iter, due);
   while (g_hash_table_iter_next (&iter, &name, NULL))
-    (void) look (store, name, TRUE, FALSE);
+    (void) look (store, name, FCR_LOOK_ANEW);
   return G_SOURCE_REMOVE;
 }
 
@@ -241,7 +240,7 @@ look_at_dir (const char *path, void *user_data)
         continue;
       name = g_strndup (file, strlen (file) - strlen (".ring"));
       if (fcr_is_name (name) && find (store, name) == NULL)
-        (void) look (store, name, FALSE, FALSE);
+        (void) look (store, name, FCR_LOOK_AGAIN);
     }
   return 0;
 }
@@ -271,7 +270,7 @@ look_everywhere (FcrStore *store)
 }
 
 static void
-look_at_known (FcrStore *store, gboolean second)
+look_at_known (FcrStore *store, FcrLookFlags flags)
 {
   g_autoptr (GPtrArray) all = fcr_store_list (store);
 
@@ -279,7 +278,7 @@ look_at_known (FcrStore *store, gboolean second)
     {
       FcrSlot *slot = all->pdata[i];
 
-      (void) look (store, slot->name, FALSE, second);
+      (void) look (store, slot->name, flags);
     }
 }
 
@@ -290,7 +289,7 @@ on_watch (const gchar *name, gpointer user_data)
 
   if (name == NULL)
     {
-      look_at_known (store, FALSE);
+      look_at_known (store, FCR_LOOK_AGAIN);
       look_everywhere (store);
       /* What could not be made without the directory can be now. */
       if (store->tick != NULL)
@@ -298,7 +297,7 @@ on_watch (const gchar *name, gpointer user_data)
       return;
     }
   if (g_get_monotonic_time () - last_look (store, name) >= SOON_MS * 1000)
-    (void) look (store, name, TRUE, FALSE);
+    (void) look (store, name, FCR_LOOK_ANEW);
   look_soon (store, name);
 }
 
@@ -309,7 +308,7 @@ on_tick (gpointer user_data)
 
   for (guint i = 0; i < store->watches->len; i++)
     fcr_watch_check (store->watches->pdata[i]);
-  look_at_known (store, TRUE);
+  look_at_known (store, FCR_LOOK_SECOND);
   if (++store->ticks % ROUND_TICKS == 0)
     {
       look_everywhere (store);
@@ -574,7 +573,7 @@ fcr_store_refresh (FcrStore *store, FcrSlot *slot)
 
   if (tracked == NULL)
     return;
-  if (fcr_tracked_look (tracked, store->dir, FALSE, FALSE) < 0
+  if (fcr_tracked_look (tracked, store->dir, FCR_LOOK_AGAIN) < 0
       || tracked->urgent)
     look_soon (store, slot->name);
 }

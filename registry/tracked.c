@@ -180,8 +180,7 @@ update_rates (FcrTracked *tracked, gboolean first)
 }
 
 int
-fcr_tracked_look (FcrTracked *tracked, const gchar *dir, gboolean reopen,
-                  gboolean second)
+fcr_tracked_look (FcrTracked *tracked, const gchar *dir, FcrLookFlags flags)
 {
   guint64 now = (guint64) g_get_monotonic_time () * 1000;
   FcrSlot *slot = &tracked->slot;
@@ -191,7 +190,7 @@ fcr_tracked_look (FcrTracked *tracked, const gchar *dir, gboolean reopen,
   int r;
 
   tracked->looked_at = (gint64) (now / 1000);
-  if (reopen)
+  if (flags & FCR_LOOK_ANEW)
     g_clear_pointer (&tracked->view, fc_slot_view_close);
   r = stat_view (tracked, dir, &opened, &stat);
   if (r < 0)
@@ -207,7 +206,7 @@ fcr_tracked_look (FcrTracked *tracked, const gchar *dir, gboolean reopen,
   slot->state = state;
   read_format (tracked, opened);
   read_consumers (tracked);
-  if (!tracked->looked || second)
+  if (!tracked->looked || (flags & FCR_LOOK_SECOND))
     update_rates (tracked, !tracked->looked);
   if (!tracked->looked)
     tracked->changed = FALSE;

@@ -28,11 +28,16 @@ typedef struct
 FcrTracked *fcr_tracked_new (const gchar *name);
 void fcr_tracked_free (FcrTracked *tracked);
 
-/* Look again; REOPEN: whatever has the name now. Of SECOND, the look of once a
- * second, are the rates. Returns 0, or libfc's error: -ENOENT where the slot is
- * gone. */
-int fcr_tracked_look (FcrTracked *tracked, const gchar *dir, gboolean reopen,
-                      gboolean second);
+typedef enum
+{
+  FCR_LOOK_AGAIN = 0,
+  FCR_LOOK_ANEW = 1 << 0,  /* at whatever has the name now */
+  FCR_LOOK_SECOND = 1 << 1 /* the look of once a second: of it are the rates */
+} FcrLookFlags;
+
+/* Returns 0, or libfc's error: -ENOENT where the slot is gone. */
+int fcr_tracked_look (FcrTracked *tracked, const gchar *dir,
+                      FcrLookFlags flags);
 
 typedef enum
 {
