@@ -7,6 +7,8 @@
 
 /* Logs --------------------------------------------------------------------- */
 
+/* The worker logs too. */
+static GMutex logs_lock;
 static GPtrArray *logs;
 
 static GLogWriterOutput
@@ -23,7 +25,9 @@ log_write (GLogLevelFlags level, const GLogField *fields, gsize n,
   if (level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_MESSAGE))
     {
       fprintf (stderr, "# logged: %s\n", message);
+      g_mutex_lock (&logs_lock);
       g_ptr_array_add (logs, g_strdup (message));
+      g_mutex_unlock (&logs_lock);
     }
   return G_LOG_WRITER_HANDLED;
 }
@@ -33,7 +37,9 @@ log_catch (void)
 {
   if (logs == NULL)
     g_log_set_writer_func (log_write, NULL, NULL);
-  logs = g_ptr_array_new ();
+  else
+    g_ptr_array_unref (logs);
+  logs = g_ptr_array_new_with_free_func (g_free);
 }
 
 unsigned
@@ -41,8 +47,10 @@ log_count (const char *part)
 {
   unsigned count = 0;
 
+  g_mutex_lock (&logs_lock);
   for (guint i = 0; i < logs->len; i++)
     count += strstr (logs->pdata[i], part) != NULL;
+  g_mutex_unlock (&logs_lock);
   return count;
 }
 

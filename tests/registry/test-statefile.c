@@ -411,6 +411,83 @@ each_damaged_file_is_kept (void)
     }
 }
 
+/* TEXT with a few bytes changed, taken out or put in; SIZE becomes its size.
+ */
+static void
+spoil (char *text, size_t *size, uint64_t *state)
+{
+  static const char bytes[] = "{}[]\",:0123456789-+.eEtfn\\u\xff";
+
+  for (uint64_t n = 1 + chance (state) % 4; n > 0; n--)
+    {
+      size_t at = chance (state) % *size;
+      char byte = bytes[chance (state) % (sizeof bytes - 1)];
+
+      switch (chance (state) % 3)
+        {
+        case 0:
+          text[at] = byte;
+          break;
+        case 1:
+          memmove (text + at, text + at + 1, *size - at - 1);
+          *size -= 1;
+          break;
+        case 2:
+          memmove (text + at + 1, text + at, *size - at);
+          text[at] = byte;
+          *size += 1;
+        }
+    }
+}
+
+/* However it is spoilt: it is refused, or what is taken is in its range and is
+ * read again as it was. */
+static void
+a_spoilt_file_does_no_harm (void)
+{
+  static const char whole[]
+      = "{\"version\": 1, \"slots\": [{\"name\": \"cam0\", \"frame-size\": "
+        "4096, \"ring-depth\": 5, \"max-consumers\": 3, \"leases\": 2, "
+        "\"writer-cells\": 2, \"observers\": 1, \"access\": \"all\", "
+        "\"trust\": \"group\", \"owner\": 1000, \"format\": "
+        "\"a\\u0001\\\"b\", \"removing\": true}, {\"name\": \"x.y\", "
+        "\"frame-size\": 1e3, \"format-base64\": \"AAEC/w==\"}]}";
+  uint64_t state = 1;
+
+  for (int i = 0; i < 2000; i++)
+    {
+      char text[sizeof whole + 8];
+      size_t size = sizeof whole - 1;
+      FcrStateFile *file;
+      GPtrArray *entries;
+
+      memcpy (text, whole, sizeof whole);
+      spoil (text, &size, &state);
+      write_state (text, size);
+      log_catch ();
+      file = fcr_state_file_open (state_path (), NULL);
+      (void) unlink (in_dir ("state/registry.json.damaged-1"));
+      if (file == NULL)
+        continue; /* as a newer version */
+      entries = fcr_state_file_entries (file);
+      for (guint k = 0; k < entries->len; k++)
+        {
+          fc_writer_options_t options;
+
+          fcr_entry_options (entries->pdata[k], test_dir, &options);
+          CHECK (options.frame_size > 0);
+          CHECK (options.format_size <= FC_FORMAT_MAX);
+          CHECK (options.trust <= options.access);
+        }
+      g_ptr_array_unref (entries);
+      save_ok (file);
+      fcr_state_file_close (file);
+      log_catch ();
+      fcr_state_file_close (open_ok ());
+      CHECK_EQ (log_count (""), 0);
+    }
+}
+
 /* A save that fails -------------------------------------------------------- */
 
 static void
@@ -496,6 +573,7 @@ static const test_t tests[] = {
   TEST (of_a_damaged_file_the_good_slots_are_taken),
   TEST (members_that_are_not_known_do_no_harm),
   TEST (each_damaged_file_is_kept),
+  TEST (a_spoilt_file_does_no_harm),
   TEST (a_save_that_fails_leaves_the_file),
   TEST (a_full_disk_leaves_the_file),
   TEST (it_grows_no_larger_than_can_be_read),
