@@ -10,16 +10,9 @@
 static guint64
 plan (FcrStore *store, const FcrEntry *entry, GError **error)
 {
-  fc_writer_options_t options;
-  fc_plan_t planned = { .struct_size = sizeof planned };
-  int r;
+  fc_plan_t planned;
+  int r = fcr_entry_plan (entry, store->dir, &planned);
 
-  fcr_entry_options (entry, store->dir, &options);
-  options.format = NULL;
-  /* A slot without a format keeps room for any. */
-  if (options.format_size == 0)
-    options.format_size = FC_FORMAT_MAX;
-  r = fc_plan (&options, &planned);
   if (r == 0)
     return planned.bytes_planned;
   fcr_set_error (error, r);

@@ -103,6 +103,18 @@ fcr_entry_options (const FcrEntry *entry, const gchar *dir,
     }
 }
 
+int
+fcr_entry_plan (const FcrEntry *entry, const gchar *dir, fc_plan_t *plan)
+{
+  fc_writer_options_t options;
+
+  fcr_entry_options (entry, dir, &options);
+  if (options.format_size == 0)
+    options.format_size = FC_FORMAT_MAX;
+  *plan = (fc_plan_t){ .struct_size = sizeof *plan };
+  return fc_plan (&options, plan);
+}
+
 static gboolean
 is_as_asked (guint64 asked, guint64 got)
 {

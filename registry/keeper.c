@@ -29,9 +29,8 @@ has_writer (FcrKeeper *keeper, const gchar *name)
 static gboolean
 check_room (FcrKeeper *keeper, const FcrEntry *entry, GError **error)
 {
-  fc_writer_options_t options;
-  fc_plan_t plan = { .struct_size = sizeof plan };
   fc_slot_stat_t stat;
+  fc_plan_t plan;
   int r = stat_slot (keeper, entry->name, &stat);
 
   if (r == 0)
@@ -42,14 +41,13 @@ check_room (FcrKeeper *keeper, const FcrEntry *entry, GError **error)
                    stat.name, stat.dir);
       return FALSE;
     }
-  fcr_entry_options (entry, keeper->dir, &options);
-  r = fc_plan (&options, &plan);
-  if (r < 0 && r != -ENOENT)
+  r = fcr_entry_plan (entry, keeper->dir, &plan);
+  if (r < 0)
     {
       fcr_set_error (error, r);
       return FALSE;
     }
-  if (r == 0 && plan.bytes_initial > plan.bytes_free)
+  if (plan.bytes_initial > plan.bytes_free)
     {
       g_set_error (error, FCR_ERROR, FCR_ERROR_NO_SPACE,
                    "slot %s needs %" G_GUINT64_FORMAT " bytes in %s, which has "

@@ -201,8 +201,6 @@ made (FcrStore *store, Request *request)
     kept->busy = FALSE;
   if (request->done)
     (void) fcr_store_look (store, request->name);
-  else if (g_error_matches (request->error, FCR_ERROR, FCR_ERROR_NOT_FOUND))
-    g_hash_table_remove (store->kept, request->name);
   else if (kept != NULL && !kept->warned)
     {
       g_warning ("slot %s, which is reserved, could not be made; it is tried "

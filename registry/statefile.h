@@ -43,6 +43,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FcrEntry, fcr_entry_free)
 /* OPTIONS are ENTRY's, good for as long as it is. */
 void fcr_entry_options (const FcrEntry *entry, const gchar *dir,
                         fc_writer_options_t *options);
+/* As fc_plan (): a slot that is reserved without a format has room for any. */
+int fcr_entry_plan (const FcrEntry *entry, const gchar *dir, fc_plan_t *plan);
 /* Whether STAT's ring is as ENTRY asks for. */
 gboolean fcr_entry_is (const FcrEntry *entry, const fc_slot_stat_t *stat);
 
