@@ -201,7 +201,7 @@ made (FcrStore *store, Request *request)
     kept->busy = FALSE;
   if (request->done)
     (void) fcr_store_look (store, request->name);
-  else if (kept != NULL && !kept->warned)
+  else if (kept != NULL && !kept->warned && store->pool != NULL)
     {
       g_warning ("slot %s, which is reserved, could not be made; it is tried "
                  "again: %s",

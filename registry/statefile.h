@@ -2,9 +2,11 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * {"version": 1, "slots": [...]}, in memory and on disk: what changes it in
- * memory is on disk after fcr_state_file_save (), all of it or none. One thread
- * at a time.
+ * {"version": 1, "slots": [{"name": "cam0", "frame-size": 3110400, ...}]}: the
+ * members of FcrEntry, with - for _; those that are 0 are left out, "access"
+ * and "trust" are "user", "group" or "all", and a format that is no UTF-8 text
+ * is "format-base64". What changes in memory is on disk after
+ * fcr_state_file_save (), all of it or none. One thread at a time.
  */
 #ifndef FCR_STATEFILE_H
 #define FCR_STATEFILE_H
