@@ -305,15 +305,19 @@ static gboolean
 on_tick (gpointer user_data)
 {
   FcrStore *store = user_data;
+  gboolean round = ++store->ticks % ROUND_TICKS == 0;
+  gboolean told = TRUE;
 
   for (guint i = 0; i < store->watches->len; i++)
-    fcr_watch_check (store->watches->pdata[i]);
-  look_at_known (store, FCR_LOOK_SECOND);
-  if (++store->ticks % ROUND_TICKS == 0)
     {
-      look_everywhere (store);
-      fcr_requests_round (store);
+      told = told && fcr_watch_is_told (store->watches->pdata[i]);
+      fcr_watch_check (store->watches->pdata[i]);
     }
+  look_at_known (store, FCR_LOOK_SECOND);
+  if (round || !told)
+    look_everywhere (store);
+  if (round)
+    fcr_requests_round (store);
   fcr_requests_tick (store);
   return G_SOURCE_CONTINUE;
 }

@@ -21,6 +21,7 @@ struct _FcrWatch
   gpointer user_data;
   GFileMonitor *monitor;
   gboolean of_parent; /* what MONITOR watches */
+  gboolean warned;    /* that there is none */
   dev_t device;       /* the directory that it watches; inode 0: none */
   ino_t inode;
 };
@@ -83,27 +84,30 @@ set_monitor (FcrWatch *watch, GFile *directory, gboolean of_parent)
       directory, G_FILE_MONITOR_WATCH_MOVES, NULL, &error);
   if (watch->monitor != NULL)
     g_signal_connect (watch->monitor, "changed", G_CALLBACK (changed), watch);
-  else
-    g_warning ("can not watch %s, which is looked at every ten seconds "
-               "instead: %s",
+  else if (!watch->warned)
+    g_warning ("can not watch %s, which is looked through once a second "
+               "instead: %s; raise fs.inotify.max_user_instances",
                watch->path, error->message);
+  watch->warned = watch->monitor == NULL;
 }
 
 void
 fcr_watch_check (FcrWatch *watch)
 {
   g_autoptr (GFile) parent = NULL;
-  gboolean was = watch->inode != 0;
+  gboolean was = watch->inode != 0, same;
   struct stat st;
 
   if (stat (watch->path, &st) == 0 && S_ISDIR (st.st_mode))
     {
-      if (was && st.st_dev == watch->device && st.st_ino == watch->inode)
+      same = was && st.st_dev == watch->device && st.st_ino == watch->inode;
+      if (same && watch->monitor != NULL)
         return;
       watch->device = st.st_dev;
       watch->inode = st.st_ino;
       set_monitor (watch, watch->file, FALSE);
-      watch->func (NULL, watch->user_data);
+      if (!same)
+        watch->func (NULL, watch->user_data);
       return;
     }
   watch->inode = 0;
@@ -142,8 +146,8 @@ fcr_watch_free (FcrWatch *watch)
   g_free (watch);
 }
 
-const gchar *
-fcr_watch_path (FcrWatch *watch)
+gboolean
+fcr_watch_is_told (FcrWatch *watch)
 {
-  return watch->path;
+  return watch->monitor != NULL;
 }

@@ -20,9 +20,10 @@ typedef struct _FcrWatch FcrWatch;
 FcrWatch *fcr_watch_new (const gchar *path, FcrWatchFunc func,
                          gpointer user_data);
 void fcr_watch_free (FcrWatch *watch);
-const gchar *fcr_watch_path (FcrWatch *watch);
 /* See whether the directory is another one by now. Cheap: once a second. */
 void fcr_watch_check (FcrWatch *watch);
+/* FALSE where nothing tells what comes: inotify has its bounds. */
+gboolean fcr_watch_is_told (FcrWatch *watch);
 
 G_END_DECLS
 

@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <sched.h>
+
 #include "fcr-test.h"
 
 /* Directories -------------------------------------------------------------- */
@@ -159,6 +161,41 @@ without_a_directory_it_is_where_libfc_says (void)
   store_end (store);
 }
 
+static void
+write_number (const char *path, const char *text)
+{
+  int fd = open (path, O_WRONLY | O_CLOEXEC);
+
+  CHECK (fd >= 0);
+  CHECK_EQ (write (fd, text, strlen (text)), strlen (text));
+  close (fd);
+}
+
+static void
+without_inotify_it_is_looked_through (void)
+{
+  g_autofree char *map = g_strdup_printf ("%u %u 1", geteuid (), geteuid ());
+  fc_writer_options_t options = small_ring ();
+  signals_t signals = { 0 };
+  fc_writer_t *writer;
+  FcrStore *store;
+
+  if (unshare (CLONE_NEWUSER) != 0)
+    test_skip ("no user namespace may be made here");
+  write_number ("/proc/self/uid_map", map);
+  write_number ("/proc/sys/user/max_inotify_instances", "0");
+  log_catch ();
+  store = store_new (&signals);
+  CHECK_EQ (log_count ("can not watch"), 1);
+  writer = writer_new ("cam0", &options);
+  LOOP_UNTIL (signals.added == 1);
+  CHECK (ticks (store) < 10);
+  fc_writer_close (writer);
+  LOOP_UNTIL (signals.removed == 1);
+  CHECK_EQ (log_count (""), 1);
+  store_end (store);
+}
+
 /* Hostile files ------------------------------------------------------------ */
 
 static void
@@ -263,6 +300,7 @@ static const test_t tests[] = {
   TEST (of_two_directories_an_unsafe_one_is_left),
   TEST (a_directory_that_will_not_do_is_refused),
   TEST (without_a_directory_it_is_where_libfc_says),
+  TEST (without_inotify_it_is_looked_through),
   TEST (files_that_are_no_rings_are_passed_over),
   TEST (a_ring_that_is_spoilt_is_a_slot_no_more),
   TEST (scribbled_rings_do_no_harm),
