@@ -96,7 +96,8 @@ parse_picture (FcrSizes *sizes, const gchar *text, const gchar *quoted,
   if (sizes->width != 0)
     return fcr_sizes_bad (error, "%s says a picture's size for the second time",
                           quoted);
-  if (!take_integer (&at, SIDE_MAX, &sizes->width) || *at++ != 'x'
+  if (!take_integer (&at, SIDE_MAX, &sizes->width)
+      || g_ascii_tolower (*at++) != 'x'
       || !take_integer (&at, SIDE_MAX, &sizes->height) || *at != '\0')
     {
       sizes->width = sizes->height = 0;
@@ -219,8 +220,9 @@ parse_amount (FcrSizes *sizes, const gchar *text, gboolean rated,
       "%s has a unit that is not known%s: bytes are B, kB, MB, GB, "
       "KiB, MiB or GiB%s",
       quoted, rated ? " before its @" : "",
-      rated ? ", as in 64KiB@50"
-            : "; times ms, s, min or h; a depth in frames is 120f");
+      rated ? ", as in 64KiB@50; a picture is 1920x1080@60"
+            : "; times ms, s, min or h; a depth in frames is 120f, a rate @60, "
+              "a picture 1920x1080");
 }
 
 static gboolean
@@ -272,7 +274,7 @@ fcr_sizes_parse_word (FcrSizes *sizes, const gchar *word, GError **error)
   gsize digits = strspn (head, "0123456789");
   gboolean done;
 
-  if (digits > 0 && head[digits] == 'x')
+  if (digits > 0 && g_ascii_tolower (head[digits]) == 'x')
     done = parse_picture (sizes, head, quoted, error);
   else if (digits > 0)
     done = parse_amount (sizes, head, rate != NULL, quoted, error);

@@ -129,7 +129,8 @@ words_are_read (void)
   g_assert_cmpuint (sizes.fps_d, ==, 50);
   g_assert_cmpfloat (sizes.seconds, ==, 90);
 
-  parse (&sizes, "xRGB 640x480 @0.5 500ms");
+  parse (&sizes, "xRGB 640X480 @0.5 500ms");
+  g_assert_cmpuint (sizes.height, ==, 480);
   g_assert_cmpstr (sizes.pixels, ==, "xRGB");
   g_assert_cmpuint (sizes.fps_n, ==, 1);
   g_assert_cmpuint (sizes.fps_d, ==, 2);
@@ -191,8 +192,10 @@ static const gchar *const refused[][2] = {
   { "1.KiB", "digits" },
   { "1.2.3MB", "unit" },
   { "1kb", "unit" },
+  { "1080p", "a picture 1920x1080" },
+  { "60fps", "a rate @60" },
   { "5 MB", "unit" },
-  { "5XB", "unit" },
+  { "5YB", "unit" },
   { "9223372036854775808", "more bytes" },
   { "99999999999GiB", "more bytes" },
   { "99999999999999999999999", "digits" },
