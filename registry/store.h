@@ -17,7 +17,8 @@
 
 G_BEGIN_DECLS
 
-/* The names behind org.framecache.Error., in this order. */
+/* The names behind org.framecache.Error., in this order; the last two are told
+ * as org.freedesktop.DBus.Error.InvalidArgs and .Failed. */
 typedef enum
 {
   FCR_ERROR_NOT_FOUND,
@@ -27,8 +28,8 @@ typedef enum
   FCR_ERROR_OVER_BUDGET,
   FCR_ERROR_INVALID_NAME,
   FCR_ERROR_NOT_PERMITTED,
-  FCR_ERROR_INVALID_ARGUMENT, /* told as org.freedesktop.DBus.Error.InvalidArgs */
-  FCR_ERROR_FAILED            /* told as org.freedesktop.DBus.Error.Failed */
+  FCR_ERROR_INVALID_ARGUMENT,
+  FCR_ERROR_FAILED
 } FcrError;
 
 #define FCR_ERROR fcr_error_quark ()
@@ -65,13 +66,13 @@ typedef struct
 typedef struct
 {
   gchar *name;
-  gchar *format;        /* "" where it has none yet, or where it is no UTF-8 */
+  gchar *format; /* "" where it has none yet, or where it is no UTF-8 */
   fc_slot_stat_t stat;
   FcrState state;
-  gdouble frame_rate;   /* frames/s, steady to three digits */
-  gdouble bit_rate;     /* bits/s, the same */
-  GArray *consumers;    /* of FcrConsumer */
-  gpointer user_data;   /* the service's */
+  gdouble frame_rate; /* frames/s, steady to three digits */
+  gdouble bit_rate;   /* bits/s, the same */
+  GArray *consumers;  /* of FcrConsumer */
+  gpointer user_data; /* the service's */
 } FcrSlot;
 
 typedef struct
