@@ -83,6 +83,10 @@ class Client:
             | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
         self.signals = []
 
+    def close(self):
+        if not self.connection.is_closed():
+            self.connection.close_sync(None)
+
     def call(self, path, interface, method, arguments=None, fds=None):
         reply, self.fds = self.connection.call_with_unix_fd_list_sync(
             NAME, path, interface, method, arguments, None,
@@ -179,37 +183,33 @@ def wait_for(condition, what):
         time.sleep(0.005)
 
 
-class Writer:
-    """A slot-writer, which is told what to do."""
+class Program:
+    """One that does what a line on its standard input says, and answers."""
 
-    def __init__(self, directory, *slots, **options):
-        words = [f'--{key}={value}' for key, value in options.items()]
+    def __init__(self, *command, **popen):
         self.process = subprocess.Popen(
-            [program('SLOT_WRITER'), f'--directory={directory}', *words,
-             *slots], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True)
-        self.expect('ready')
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            **popen)
+        self.pid = self.process.pid
 
-    def expect(self, word):
-        line = self.process.stdout.readline().strip()
-        assert line == word, f'the writer said "{line}", not "{word}"'
+    def answer(self):
+        return self.process.stdout.readline().strip()
 
-    def tell(self, word):
-        self.process.stdin.write(word + '\n')
+    def tell(self, line):
+        self.process.stdin.write(f'{line}\n')
         self.process.stdin.flush()
-        self.expect(word)
+        return self.answer()
 
     def kill(self):
         self.process.kill()
         self.process.wait()
 
     def end(self):
-        if self.process.poll() is None:
-            self.process.stdin.close()
-            self.process.wait(BOUND)
-        self.process.stdout.close()
-        if not self.process.stdin.closed:
-            self.process.stdin.close()
+        """Its input's end ends it."""
+        with self.process:
+            if self.process.poll() is None:
+                self.process.stdin.close()
+                self.process.wait(BOUND)
 
 
 class Case(unittest.TestCase):
@@ -223,6 +223,9 @@ class Case(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
         self.state_file = self.scratch / 'state' / 'registry.json'
         self.address = self.start_bus()
+
+    def shortDescription(self):
+        return None  # the test's name is enough
 
     # The bus ----------------------------------------------------------------
 
@@ -245,7 +248,7 @@ class Case(unittest.TestCase):
 
     def client(self):
         client = Client(self.address)
-        self.addCleanup(client.connection.close_sync, None)
+        self.addCleanup(client.close)
         return client
 
     # Programs ---------------------------------------------------------------
@@ -294,10 +297,26 @@ class Case(unittest.TestCase):
         except GLib.Error:
             return None
 
+    def start_program(self, *command, **popen):
+        program = Program(*command, **popen)
+        self.addCleanup(program.end)
+        return program
+
     def writer(self, *slots, **options):
-        writer = Writer(self.directory, *slots, **options)
-        self.addCleanup(writer.end)
+        """A slot-writer, whose slots are there."""
+        words = [f'--{key}={value}' for key, value in options.items()]
+        writer = self.start_program(
+            program('SLOT_WRITER'), f'--directory={self.directory}', *words,
+            *slots)
+        self.assertEqual(writer.answer(), 'ready')
         return writer
+
+    def reader(self, slot):
+        """A slot-reader that is attached."""
+        reader = self.start_program(
+            program('SLOT_READER'), f'--directory={self.directory}', slot)
+        self.assertEqual(reader.answer(), 'consumer')
+        return reader
 
     def run_tool(self, *command, **keywords):
         """A program that ends by itself; what it printed."""

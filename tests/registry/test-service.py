@@ -3,7 +3,6 @@
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import os
-import subprocess
 import time
 
 from gi.repository import GLib
@@ -187,7 +186,7 @@ class Watching(Service):
         self.assertEqual(properties['FrameSize'], 5000)
         self.assertEqual(properties['RingDepth'], 6)
         self.assertFalse(properties['Reserved'])
-        self.assertEqual(properties['WriterPid'], writer.process.pid)
+        self.assertEqual(properties['WriterPid'], writer.pid)
         self.assertEqual(properties['WriterUid'], os.geteuid())
         self.assertLess(abs(properties['Created'] / 1e9 - time.time()), 600)
         self.assertEqual(self.bus.get(None, 'Slots'), 1)
@@ -253,7 +252,7 @@ class Watching(Service):
         self.assertEqual((pid, uid, name),
                          (reader.pid, os.geteuid(), 'slot-reader'))
         self.changed('cam0', 'Consumers', 1)
-        self.read(reader, 3)
+        reader.tell('3')
         consumer, = self.bus.slot('cam0', 'GetConsumers')
         self.assertEqual(consumer['pid'], reader.pid)
         self.assertGreaterEqual(consumer['delivered'], 3)
@@ -261,32 +260,17 @@ class Watching(Service):
         wait_for(lambda: self.bus.slot('cam0', 'GetConsumers')[0]['lag'] > 20,
                  'a lag')
         writer.tell('pause')
-        delivered, dropped = self.read(reader, 1)
+        _, dropped = map(int, reader.tell('1').split())
         self.assertGreater(dropped, 0)
         pid, told = self.bus.take('Lapped', path_of('cam0'))
         self.assertEqual(pid, reader.pid)
         self.assertGreater(told, 0)
         wait_for(lambda: self.bus.get('cam0', 'Dropped') == dropped,
                  'what was dropped')
-        reader.stdin.close()
-        reader.wait(harness.BOUND)
+        reader.end()
         self.assertEqual(self.bus.take('ConsumerDetached', path_of('cam0')),
                          (reader.pid, os.geteuid(), 'slot-reader'))
         self.assertEqual(self.bus.slot('cam0', 'GetConsumers'), [])
-
-    def reader(self, slot):
-        reader = subprocess.Popen(
-            [harness.program('SLOT_READER'), f'--directory={self.directory}',
-             slot], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.addCleanup(reader.stdout.close)
-        self.addCleanup(self.end, reader)
-        self.assertEqual(reader.stdout.readline(), 'consumer\n')
-        return reader
-
-    def read(self, reader, frames):
-        reader.stdin.write(f'{frames}\n')
-        reader.stdin.flush()
-        return map(int, reader.stdout.readline().split())
 
 
 class Bounds(harness.Case):
