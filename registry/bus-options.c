@@ -274,17 +274,16 @@ fcr_slot_options_parse (FcrSlotOptions *parsed, GVariant *options,
                         GError **error)
 {
   g_auto (FcrSlotOptions) result = { FCR_SIZES_INIT, FALSE, 0 };
-  GVariantIter iter;
-  const gchar *name;
-  GVariant *value;
 
   *parsed = result;
-  g_variant_iter_init (&iter, options);
-  while (g_variant_iter_next (&iter, "{&sv}", &name, &value))
+  for (gsize i = 0; i < g_variant_n_children (options); i++)
     {
-      g_autoptr (GVariant) owned = value;
-      const Option *option = find_option (name, error);
+      g_autoptr (GVariant) value = NULL;
+      const Option *option;
+      const gchar *name;
 
+      g_variant_get_child (options, i, "{&sv}", &name, &value);
+      option = find_option (name, error);
       if (option == NULL || !option->take (option, value, &result, error))
         return FALSE;
     }
@@ -306,16 +305,14 @@ fcr_flag_option_parse (GVariant *options, const gchar *name, gboolean *value,
                        GError **error)
 {
   const Option option = { name, NULL, 0, 0 };
-  GVariantIter iter;
-  const gchar *key;
-  GVariant *given;
 
   *value = FALSE;
-  g_variant_iter_init (&iter, options);
-  while (g_variant_iter_next (&iter, "{&sv}", &key, &given))
+  for (gsize i = 0; i < g_variant_n_children (options); i++)
     {
-      g_autoptr (GVariant) owned = given;
+      g_autoptr (GVariant) given = NULL;
+      const gchar *key;
 
+      g_variant_get_child (options, i, "{&sv}", &key, &given);
       if (!g_str_equal (key, name))
         return refuse_unknown (key, name, error);
       if (!g_variant_is_of_type (given, G_VARIANT_TYPE_BOOLEAN))

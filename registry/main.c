@@ -311,9 +311,11 @@ run (Registry *registry, const FcrStoreOptions *options, gboolean system)
 static void
 give_name_back (Registry *registry)
 {
-  g_autoptr (GVariant) answer
+  GVariant *answer
       = ask_the_bus (registry, "ReleaseName",
                      g_variant_new ("(s)", FCR_BUS_NAME), "(u)", NULL);
+
+  g_clear_pointer (&answer, g_variant_unref);
 }
 
 static void
