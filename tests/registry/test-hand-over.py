@@ -31,9 +31,13 @@ def enter_mounts():
 
 class Handing(harness.Case):
 
+    PREFIX = ()  # what the registry is started by
+
     def setUp(self):
         super().setUp()
-        self.start_registry()
+        self.log = open(self.scratch / 'log', 'w+')
+        self.addCleanup(self.log.close)
+        self.start_registry(prefix=self.PREFIX, stderr=self.log)
         self.bus = self.client()
 
     def open(self, name, **options):
@@ -99,20 +103,6 @@ class Descriptors(Handing):
         libc.munmap(ctypes.c_void_p(address), page)
         return error
 
-    @unittest.skipUnless(os.geteuid() == 0 or can_unshare('-rm'),
-                         'the kernel makes no mounts for this user')
-    def test_not_even_by_opening_it_again(self):
-        self.live('cam0')
-        ring, _ = self.open('cam0')
-        for call in (lambda: os.open(f'/proc/self/fd/{ring}', os.O_RDWR),
-                     lambda: os.open(f'/proc/self/fd/{ring}',
-                                     os.O_RDONLY | os.O_TRUNC),
-                     lambda: os.fchmod(ring, 0o666),
-                     lambda: os.truncate(f'/proc/self/fd/{ring}', 0)):
-            with self.assertRaises(OSError) as caught:
-                call()
-            self.assertEqual(caught.exception.errno, errno.EROFS)
-
     def test_a_directory_that_is_made_anew(self):
         """What the registry remembers of the old one is of no use."""
         self.live('cam0').end()
@@ -146,6 +136,65 @@ class Descriptors(Handing):
             'org.freedesktop.DBus', 'GetConnectionUnixProcessID',
             harness.GLib.Variant('(s)', (harness.NAME,)), None, 0, -1,
             None).unpack()[0]
+
+
+class Reopening(Handing):
+
+    def reopened(self):
+        """What each way to write a ring by its name comes to."""
+        self.live('cam0')
+        ring, _ = self.open('cam0')
+        self.open('cam0')
+        results = []
+        for call in (lambda: os.open(f'/proc/self/fd/{ring}', os.O_RDWR),
+                     lambda: os.open(f'/proc/self/fd/{ring}',
+                                     os.O_RDONLY | os.O_TRUNC),
+                     lambda: os.fchmod(ring, 0o666),
+                     lambda: os.truncate(f'/proc/self/fd/{ring}', 0)):
+            try:
+                call()
+                results.append(0)
+            except OSError as error:
+                results.append(error.errno)
+        return results
+
+    def warnings(self):
+        self.log.seek(0)
+        return self.log.read().count('no read-only mount')
+
+
+class WithAMount(Reopening):
+
+    @unittest.skipUnless(os.geteuid() == 0, 'only root makes mounts')
+    def test_not_even_by_opening_it_again(self):
+        self.assertEqual(self.reopened(), [errno.EROFS] * 4)
+        self.assertEqual(self.warnings(), 0)
+
+
+class WithANamespace(Reopening):
+    """A mount in a user namespace alone, as in the system's unit."""
+
+    PREFIX = (['setpriv', '--bounding-set=-sys_admin']
+              if os.geteuid() == 0 else [])
+
+    @unittest.skipUnless(can_unshare('-rm'), 'there are none for this user')
+    def test_not_even_by_opening_it_again(self):
+        self.assertEqual(self.reopened(), [errno.EROFS] * 4)
+        self.assertEqual(self.warnings(), 0)
+
+
+class WithNeither(Reopening):
+    """The ring is handed out, and the log says once what that means."""
+
+    PREFIX = ['unshare', '-r', 'sh', '-c',
+              'echo 0 > /proc/sys/user/max_user_namespaces && '
+              'exec setpriv --bounding-set=-sys_admin "$@"', 'sh']
+
+    @unittest.skipUnless(os.geteuid() == 0 and can_unshare('-r'),
+                         'only root can take the right away')
+    def test_it_is_said_that_it_can_be_opened_again(self):
+        self.assertEqual(self.reopened(), [0] * 4)
+        self.assertEqual(self.warnings(), 1)
 
 
 class Container(Handing):
