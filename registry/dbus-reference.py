@@ -35,7 +35,7 @@ fc-registry
 busctl --user tree org.framecache.Registry1
 busctl --user call org.framecache.Registry1 /org/framecache/Registry1 \\
   org.framecache.Registry1 CreateSlot 'sa{sv}' cam0 4 \\
-  width u 1920 height u 1080 pixel-format s NV12 ring-depth u 30
+  width u 640 height u 480 pixel-format s NV12 ring-depth u 30
 busctl --user introspect org.framecache.Registry1 \\
   /org/framecache/Registry1/slot/cam0
 gdbus call --session --dest org.framecache.Registry1 \\

@@ -365,14 +365,19 @@ on_slot_added (FcrStore *store, FcrSlot *slot, FcrService *self)
 }
 
 static void
-on_slot_removed (FcrStore *store, FcrSlot *slot, FcrService *self)
+take_slot_off (FcrService *self, FcrSlot *slot)
 {
-  FcrSlotObject *object = g_steal_pointer (&slot->user_data);
+  g_autoptr (FcrSlotObject) object = g_steal_pointer (&slot->user_data);
   g_autofree gchar *path = fcr_slot_object_path (slot->name);
 
   fcr_slot_object_end (object);
   g_dbus_object_manager_server_unexport (self->manager, path);
-  g_object_unref (object);
+}
+
+static void
+on_slot_removed (FcrStore *store, FcrSlot *slot, FcrService *self)
+{
+  take_slot_off (self, slot);
   update_totals (self);
 }
 
@@ -512,10 +517,16 @@ fcr_service_new (FcrStore *store, GDBusConnection *connection, GError **error)
   return g_steal_pointer (&self);
 }
 
+/* The bus first: nobody is told that slots went. */
 void
 fcr_service_stop (FcrService *self)
 {
+  g_autoptr (GPtrArray) slots = fcr_store_list (self->store);
+
   g_dbus_object_manager_server_set_connection (self->manager, NULL);
   g_dbus_interface_skeleton_unexport (G_DBUS_INTERFACE_SKELETON (self));
+  g_signal_handlers_disconnect_by_data (self->store, self);
+  for (guint i = 0; i < slots->len; i++)
+    take_slot_off (self, g_ptr_array_index (slots, i));
   g_clear_pointer (&self->callers, fcr_callers_free);
 }
