@@ -4,9 +4,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Measure fc-registry, and print the figures with the bars beside them.
 
-usage: registry.py BUILD-FOLDER [SECONDS]
+usage: registry.py BUILD-FOLDER [SECONDS [NAME]]
 
-SECONDS (30) is how long the idle registry is watched. Nothing here passes or
+SECONDS (30) is how long the idle registry is watched, and how long one is
+killed again and again; NAME is one of the measurements, as in Bench.test_idle. Nothing here passes or
 fails: a machine with other work to do shows other figures.
 """
 import os
@@ -18,12 +19,13 @@ import time
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 30
 os.environ.update(FC_REGISTRY=str(BUILD / 'registry/fc-registry'),
-                  SLOT_WRITER=str(BUILD / 'tests/registry/slot-writer'))
+                  SLOT_WRITER=str(BUILD / 'tests/registry/slot-writer'),
+                  SLOT_READER=str(BUILD / 'tests/registry/slot-reader'))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]
                        / 'registry'))
 
 import harness  # noqa: E402 (where it is is known by now)
-from harness import path_of, wait_for  # noqa: E402
+from harness import memory_of, path_of, wait_for  # noqa: E402
 
 TICKS = os.sysconf('SC_CLK_TCK')
 SMALL = dict(size=256, depth=2, consumers=1, leases=2)
@@ -34,12 +36,6 @@ def processor_time(pid):
     with open(f'/proc/{pid}/stat') as file:
         fields = file.read().rpartition(')')[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def resident(pid):
-    """KiB."""
-    with open(f'/proc/{pid}/statm') as file:
-        return int(file.read().split()[1]) * os.sysconf('SC_PAGESIZE') / 1024
 
 
 def report(what, figure, bar):
@@ -56,22 +52,53 @@ class Bench(harness.Case):
     def have(self, n):
         wait_for(lambda: len(self.bus.list()) == n, f'{n} slots')
 
+    def test_killed(self):
+        """Every 100 ms, while 8 slots stream, each to a consumer."""
+        self.end(self.registry)
+        names = [f'cam{i}' for i in range(8)]
+        self.writer(*names, rate=60, depth=120)
+        readers = [self.reader(name) for name in names]
+        for reader in readers:
+            reader.process.stdin.write(f'{int(60 * SECONDS)}\n')
+            reader.process.stdin.flush()
+        kills = wrong = 0
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            start = time.monotonic()
+            registry = self.spawn_registry()
+            wait_for(lambda: self.owner(self.bus), 'the registry')
+            states = [(path, interfaces[harness.SLOT]['State'])
+                      for path, interfaces in self.bus.objects().items()]
+            wrong += sorted(states) != [(path_of(name), 'live')
+                                        for name in names]
+            time.sleep(max(0, start + .1 - time.monotonic()))
+            registry.kill()
+            registry.wait()
+            wait_for(lambda: not self.owner(self.bus), 'the name free')
+            kills += 1
+        dropped = sum(int(reader.answer().split()[1]) for reader in readers)
+        report(f'kill -9 each 100 ms, {SECONDS:.0f} s: frames lost of '
+               f'{len(readers) * int(60 * SECONDS)}', str(dropped), '0')
+        report('  wrong pictures, of starts', f'{wrong} of {kills}', '0')
+
     def test_idle(self):
         """64 live slots at 60 frames a second, and nobody who asks."""
         self.writer(*[f'cam{i}' for i in range(64)], rate=60, **SMALL)
         self.have(64)
-        time.sleep(5)  # rates, and what they allocate, have settled
         pid = self.registry.pid
-        memory, used, start = resident(pid), processor_time(pid), time.time()
-        time.sleep(SECONDS)
+        time.sleep(5)  # there are rates by now
+        used, start = processor_time(pid), time.time()
+        time.sleep(SECONDS / 2)
+        memory = memory_of(pid)  # with all that is allocated only once
+        time.sleep(SECONDS / 2)
         took = time.time() - start
         used = processor_time(pid) - used
-        growth = resident(pid) - memory
+        growth = (memory_of(pid) - memory) / 1024
         report(f'idle, 64 slots at 60/s, {took:.0f} s',
                f'{100 * used / took:.2f} % of a core', 'under 1 %')
-        report('  memory', f'{memory:.0f} KiB', '')
-        report('  its growth, and an hour of it', f'{growth:+.0f} KiB, '
-               f'{growth * 3600 / took:+.0f}', 'none')
+        report('  memory of its own', f'{memory / 1024:.0f} KiB', '')
+        report('  its growth in the second half, and an hour of it',
+               f'{growth:+.0f} KiB, {growth * 7200 / took:+.0f}', 'none')
 
     def test_list_slots(self):
         self.writer(*[f'cam{i}' for i in range(256)], rate=1, **SMALL)
@@ -115,5 +142,5 @@ class Bench(harness.Case):
         report('  median', f'{statistics.median(times):.1f} ms', '')
 
 
-sys.argv[1:] = []
+del sys.argv[1:3]
 harness.unittest.main(verbosity=0)

@@ -9,17 +9,12 @@ import string
 from gi.repository import Gio, GLib
 
 import harness
-from harness import ERROR, REGISTRY, ROOT, SLOT, path_of, wait_for
+from harness import (ERROR, REGISTRY, ROOT, SLOT, memory_of, path_of,
+                     wait_for)
 
 LIMITS = 'org.freedesktop.DBus.Error.LimitsExceeded'
 SMALL = dict(frame_size=64, ring_depth=2, format='test', max_consumers=1,
              leases=2, writer_cells=1)
-
-
-def resident(pid):
-    """Bytes."""
-    with open(f'/proc/{pid}/statm') as file:
-        return int(file.read().split()[1]) * os.sysconf('SC_PAGESIZE')
 
 
 def descriptors(pid):
@@ -37,7 +32,7 @@ class Crowd(harness.Case):
     def grew_less(self, before, limit):
         """But for a sanitizer, which keeps what was freed."""
         if 'FC_SANITIZED' not in os.environ:
-            self.assertLess(resident(self.registry.pid) - before, limit)
+            self.assertLess(memory_of(self.registry.pid) - before, limit)
 
     def still_well(self):
         """It answers, and did not say a word (which would have ended it)."""
@@ -75,8 +70,8 @@ class Many(Crowd):
                 self.bus.remove(f'cam{i}')
 
         some(100)
-        memory, files = resident(self.registry.pid), descriptors(
-            self.registry.pid)
+        memory = memory_of(self.registry.pid)
+        files = descriptors(self.registry.pid)
         some(1000)
         self.assertEqual(self.bus.list(), [])
         self.assertLessEqual(descriptors(self.registry.pid), files)
@@ -117,7 +112,7 @@ class Many(Crowd):
                 client.close()
 
         some(300)
-        memory = resident(self.registry.pid)
+        memory = memory_of(self.registry.pid)
         some(1000)
         self.grew_less(memory, 256 << 10)
 
@@ -266,7 +261,7 @@ class Hostile(Crowd):
 
         all_of_them()
         all_of_them()
-        memory = resident(self.registry.pid)
+        memory = memory_of(self.registry.pid)
         for _ in range(5):
             all_of_them()
         self.still_well()
