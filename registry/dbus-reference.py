@@ -31,6 +31,7 @@ fc-registry
 ```
 
 <!-- docs-test: check gdbus wait --session --timeout 30 org.framecache.Registry1 -->
+
 ```sh
 busctl --user tree org.framecache.Registry1
 busctl --user call org.framecache.Registry1 /org/framecache/Registry1 \\
