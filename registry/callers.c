@@ -14,7 +14,9 @@
 /* Clients remembered: more than can have calls under way, so that there is
  * always one to forget. */
 #define KNOWN_MAX 256u
+/* The kernel's bound on a process's groups, and one on a line of passwd. */
 #define GROUPS_MAX 65536
+#define PASSWD_MAX 65536
 
 /* A client is known by its unique name, which the bus gives to nobody else
  * ever again, and whose credentials are those of the moment it connected: what
@@ -194,29 +196,33 @@ client_is_unknown (Client *client, const GError *error)
     }
 }
 
-/* The groups that a login would get. Off the main thread: who they are may
- * come over a network. */
+GArray *
+fcr_groups_of_user (uid_t uid)
+{
+  GArray *groups = g_array_new (FALSE, FALSE, sizeof (gid_t));
+  g_autofree gchar *buffer = g_malloc (PASSWD_MAX);
+  struct passwd entry, *user = NULL;
+  int n = 16, found = -1;
+
+  if (getpwuid_r (uid, &entry, buffer, PASSWD_MAX, &user) != 0 || user == NULL)
+    return groups;
+  while (found < 0 && n <= GROUPS_MAX)
+    {
+      g_array_set_size (groups, (guint) n);
+      found = getgrouplist (user->pw_name, user->pw_gid, (gid_t *) groups->data,
+                            &n);
+    }
+  g_array_set_size (groups, found < 0 ? 0 : (guint) found);
+  return groups;
+}
+
+/* A bus that does not tell the groups of who connected. */
 static void
 look_groups_up (GTask *task, gpointer source, gpointer data,
                 GCancellable *cancellable)
 {
-  uid_t uid = (uid_t) GPOINTER_TO_UINT (data);
-  g_autoptr (GArray) groups = g_array_new (FALSE, FALSE, sizeof (gid_t));
-  g_autofree gchar *buffer = g_malloc (GROUPS_MAX);
-  struct passwd entry, *user = NULL;
-  int n = 64;
-
-  if (getpwuid_r (uid, &entry, buffer, GROUPS_MAX, &user) == 0 && user != NULL)
-    {
-      g_array_set_size (groups, (guint) n);
-      while (
-          getgrouplist (user->pw_name, user->pw_gid, (gid_t *) groups->data, &n)
-              < 0
-          && n > (int) groups->len && n <= GROUPS_MAX)
-        g_array_set_size (groups, (guint) n);
-      g_array_set_size (groups, (guint) MIN (n, (int) groups->len));
-    }
-  g_task_return_pointer (task, g_steal_pointer (&groups),
+  g_task_return_pointer (task,
+                         fcr_groups_of_user ((uid_t) GPOINTER_TO_UINT (data)),
                          (GDestroyNotify) g_array_unref);
 }
 

@@ -21,6 +21,10 @@ typedef struct
 
 gboolean fcr_caller_in_group (const FcrCaller *caller, gid_t group);
 
+/* The groups, of gid_t, that a login of the user UID would get; none where
+ * there is no such user. May have to ask over a network. Any thread. */
+GArray *fcr_groups_of_user (uid_t uid);
+
 typedef struct _FcrCallers FcrCallers;
 
 /* The caller of INVOCATION, which is FUNC's to answer, now or later. CALLER is
