@@ -296,6 +296,15 @@ class Bounds(harness.Case):
         bus.remove('cam0')
         bus.create('cam1', **large)
 
+    def test_garbage_is_collected_in_time(self):
+        self.start_registry('--collect-after=1')
+        bus = self.client()
+        writer = self.writer('cam0')
+        wait_for(bus.list, 'the slot')
+        bus.create('kept', frame_size=4096)
+        writer.kill()
+        wait_for(lambda: bus.list() == [path_of('kept')], 'only what is kept')
+
     def test_garbage_is_collected_when_asked(self):
         self.start_registry()
         bus = self.client()
