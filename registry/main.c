@@ -259,8 +259,11 @@ connect_to_bus (Registry *registry, gboolean system, GError **error)
       system ? G_BUS_TYPE_SYSTEM : G_BUS_TYPE_SESSION, NULL, error);
   if (registry->connection == NULL)
     {
-      g_prefix_error (
-          error, "can not reach the %s bus: ", system ? "system" : "session");
+      g_prefix_error (error,
+                      "can not reach the %s bus (DBUS_%s_BUS_ADDRESS says "
+                      "where it is): ",
+                      system ? "system" : "session",
+                      system ? "SYSTEM" : "SESSION");
       return FALSE;
     }
   g_dbus_connection_set_exit_on_close (registry->connection, FALSE);

@@ -12,6 +12,7 @@
 #include "hand-over.h"
 #include "names.h"
 #include "readonly.h"
+#include "sizes-private.h"
 #include "slot-object.h"
 
 struct _FcrService
@@ -52,6 +53,18 @@ options_of (GDBusMethodInvocation *invocation)
 
   return g_variant_get_child_value (arguments,
                                     g_variant_n_children (arguments) - 1);
+}
+
+/* For who wants to know what happened. */
+static void
+log_call (GDBusMethodInvocation *invocation, const FcrCaller *caller,
+          const gchar *name)
+{
+  g_autofree gchar *quoted = fcr_sizes_quote (name);
+
+  g_info ("user %u (%s) calls %s %s", caller->uid,
+          g_dbus_method_invocation_get_sender (invocation),
+          g_dbus_method_invocation_get_method_name (invocation), quoted);
 }
 
 static const gchar *
@@ -120,6 +133,7 @@ create_slot (GDBusMethodInvocation *invocation, const FcrCaller *caller,
   fc_writer_options_t options;
   GError *error = NULL;
 
+  log_call (invocation, caller, slot_name (invocation));
   if (fcr_slot_options_parse (&parsed, given, &error)
       && fcr_sizes_resolve (&parsed.sizes, &options, &error)
       && may_give_away (caller, &parsed, &error))
@@ -161,6 +175,7 @@ remove_slot (GDBusMethodInvocation *invocation, const FcrCaller *caller,
   gboolean force;
   GError *error = NULL;
 
+  log_call (invocation, caller, slot_name (invocation));
   if (fcr_flag_option_parse (options, "force", &force, &error))
     fcr_store_remove (self->store, slot_name (invocation), force, slot_removed,
                       invocation);
@@ -211,6 +226,7 @@ collect_garbage (GDBusMethodInvocation *invocation, const FcrCaller *caller,
 {
   FcrService *self = data;
 
+  log_call (invocation, caller, "");
   fcr_store_collect (self->store, garbage_collected, invocation);
 }
 
@@ -322,6 +338,7 @@ open_slot (GDBusMethodInvocation *invocation, const FcrCaller *caller,
   GError *error = NULL;
   FcrSlot *slot;
 
+  log_call (invocation, caller, slot_name (invocation));
   if (!fcr_flag_option_parse (options, "observe", &observe, &error))
     fcr_bus_errors_return (invocation, error);
   else if ((slot = find_slot (self, invocation, slot_name (invocation))))
