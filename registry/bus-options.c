@@ -273,7 +273,7 @@ gboolean
 fcr_slot_options_parse (FcrSlotOptions *parsed, GVariant *options,
                         GError **error)
 {
-  g_auto (FcrSlotOptions) result = { FCR_SIZES_INIT, FALSE, 0 };
+  g_auto (FcrSlotOptions) result = FCR_SLOT_OPTIONS_INIT;
 
   *parsed = result;
   for (gsize i = 0; i < g_variant_n_children (options); i++)
@@ -290,7 +290,7 @@ fcr_slot_options_parse (FcrSlotOptions *parsed, GVariant *options,
   if (!check_format (&result.sizes, error))
     return FALSE;
   *parsed = result;
-  result = (FcrSlotOptions){ FCR_SIZES_INIT, FALSE, 0 };
+  result = (FcrSlotOptions) FCR_SLOT_OPTIONS_INIT;
   return TRUE;
 }
 

@@ -16,6 +16,11 @@ typedef struct
   guint owner; /* uid */
 } FcrSlotOptions;
 
+#define FCR_SLOT_OPTIONS_INIT                                                  \
+  {                                                                            \
+    FCR_SIZES_INIT, FALSE, 0                                                   \
+  }
+
 /* What OPTIONS, an a{sv}, say of a slot to be made, as CreateSlot has them.
  * FALSE with ERROR (G_OPTION_ERROR_BAD_VALUE), one sentence that names the
  * option; PARSED is then cleared. */

@@ -129,7 +129,7 @@ create_slot (GDBusMethodInvocation *invocation, const FcrCaller *caller,
 {
   FcrService *self = data;
   g_autoptr (GVariant) given = options_of (invocation);
-  g_auto (FcrSlotOptions) parsed;
+  g_auto (FcrSlotOptions) parsed = FCR_SLOT_OPTIONS_INIT;
   fc_writer_options_t options;
   GError *error = NULL;
 
@@ -305,7 +305,7 @@ handle_plan (FcrBusRegistry1 *bus, GDBusMethodInvocation *invocation,
              GVariant *given)
 {
   FcrService *self = FCR_SERVICE (bus);
-  g_auto (FcrSlotOptions) parsed;
+  g_auto (FcrSlotOptions) parsed = FCR_SLOT_OPTIONS_INIT;
   fc_plan_t plan = { .struct_size = sizeof plan };
   fc_writer_options_t options;
   GError *error = NULL;

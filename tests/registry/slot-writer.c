@@ -168,16 +168,17 @@ usage (void)
   return 2;
 }
 
+static const struct option names[] = {
+  { "directory", 1, NULL, 'd' }, { "size", 1, NULL, 's' },
+  { "depth", 1, NULL, 'n' },     { "rate", 1, NULL, 'r' },
+  { "format", 1, NULL, 'f' },    { "consumers", 1, NULL, 'c' },
+  { "leases", 1, NULL, 'l' },    { "access", 1, NULL, 'a' },
+  { "trust", 1, NULL, 't' },     { NULL, 0, NULL, 0 },
+};
+
 static int
 parse (int argc, char **argv, fc_writer_options_t *options, double *rate)
 {
-  static const struct option names[] = {
-    { "directory", 1, NULL, 'd' }, { "size", 1, NULL, 's' },
-    { "depth", 1, NULL, 'n' },     { "rate", 1, NULL, 'r' },
-    { "format", 1, NULL, 'f' },    { "consumers", 1, NULL, 'c' },
-    { "leases", 1, NULL, 'l' },    { "access", 1, NULL, 'a' },
-    { "trust", 1, NULL, 't' },     { NULL, 0, NULL, 0 },
-  };
   int option;
 
   while ((option = getopt_long (argc, argv, "", names, NULL)) != -1)
