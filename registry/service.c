@@ -10,6 +10,7 @@
 #include "bus-options.h"
 #include "callers.h"
 #include "hand-over.h"
+#include "inbox.h"
 #include "names.h"
 #include "readonly.h"
 #include "sizes-private.h"
@@ -22,6 +23,7 @@ struct _FcrService
   GDBusObjectManagerServer *manager;
   FcrCallers *callers;
   FcrReadonly *readonly;
+  guint inbox;
 };
 
 static void fcr_service_iface_init (FcrBusRegistry1Iface *iface);
@@ -523,6 +525,7 @@ fcr_service_new (FcrStore *store, GDBusConnection *connection, GError **error)
   fcr_bus_errors_register ();
   self->store = g_object_ref (store);
   self->callers = fcr_callers_new (connection);
+  self->inbox = fcr_inbox_bound (connection);
   watch_store (self);
   fcr_bus_registry1_set_version (bus, fc_version ());
   fcr_bus_registry1_set_budget (bus, fcr_store_budget (store));
@@ -538,8 +541,11 @@ fcr_service_new (FcrStore *store, GDBusConnection *connection, GError **error)
 void
 fcr_service_stop (FcrService *self)
 {
+  GDBusConnection *connection = g_dbus_interface_skeleton_get_connection (
+      G_DBUS_INTERFACE_SKELETON (self));
   g_autoptr (GPtrArray) slots = fcr_store_list (self->store);
 
+  g_dbus_connection_remove_filter (connection, self->inbox);
   g_dbus_object_manager_server_set_connection (self->manager, NULL);
   g_dbus_interface_skeleton_unexport (G_DBUS_INTERFACE_SKELETON (self));
   g_signal_handlers_disconnect_by_data (self->store, self);

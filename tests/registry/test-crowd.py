@@ -78,10 +78,8 @@ class Many(Crowd):
         # A leaked object path would be 100 bytes, a leaked slot 2000.
         self.grew_less(memory, 1 << 20)
 
-    def test_calls_beyond_the_limit_are_refused(self):
-        """All the others are answered, and so is the next client."""
-        answers = []
-
+    def call_without_waiting(self, answers, interface, method, arguments):
+        """What it comes to, an error's name or None, goes into ANSWERS."""
         def answered(connection, result):
             try:
                 connection.call_finish(result)
@@ -89,13 +87,37 @@ class Many(Crowd):
             except GLib.Error as error:
                 answers.append(harness.error_name(error))
 
+        self.bus.connection.call(
+            harness.NAME, ROOT, interface, method, arguments, None,
+            Gio.DBusCallFlags.NONE, -1, None, answered)
+
+    def test_a_client_that_floods(self):
+        """It is refused what others would have to wait for."""
+        self.writer(*[f'cam{i}' for i in range(100)], rate=1, size=64, depth=2,
+                    consumers=1, leases=2)
+        wait_for(lambda: len(self.bus.list()) == 100, 'the slots')
+        other = self.client()
+        self.bus.objects()
+        memory = memory_of(self.registry.pid)
+        answers = []
+        for _ in range(5000):
+            self.call_without_waiting(answers, harness.MANAGER,
+                                      'GetManagedObjects', None)
+        self.assertEqual(len(other.list()), 100)
+        wait_for(lambda: len(answers) == 5000, 'an answer to each')
+        self.assertEqual(set(answers), {None, LIMITS})
+        self.grew_less(memory, 16 << 20)
+        self.assertEqual(len(self.bus.list()), 100)
+
+    def test_calls_beyond_the_limit_are_refused(self):
+        """All the others are answered, and so is the next client."""
+        answers = []
         for i in range(100):
-            self.bus.connection.call(
-                harness.NAME, ROOT, REGISTRY, 'CreateSlot', GLib.Variant(
+            self.call_without_waiting(
+                answers, REGISTRY, 'CreateSlot', GLib.Variant(
                     '(sa{sv})', (f'cam{i}', harness.variants(
                         {'frame-size': 64, 'ring-depth': 2,
-                         'format': 'test', 'max-consumers': 1}))), None,
-                Gio.DBusCallFlags.NONE, -1, None, answered)
+                         'format': 'test', 'max-consumers': 1}))))
         wait_for(lambda: len(answers) == 100, 'an answer to each')
         self.assertLessEqual(set(answers), {None, LIMITS})
         self.assertGreaterEqual(answers.count(None), 16)
@@ -246,9 +268,8 @@ class Hostile(Crowd):
                              f'{method} {arguments.print_(True)[:2000]}')
 
     def test_huge_arguments(self):
-        huge = 'x' * (10 << 20)
-
-        def all_of_them():
+        def all_of_them(size):
+            huge = 'x' * size
             for call in (
                     lambda: self.bus.create(huge, frame_size=1),
                     lambda: self.bus.create('cam0', frame_size=1, format=huge),
@@ -259,11 +280,15 @@ class Hostile(Crowd):
                     call()
                 self.assertLess(len(caught.exception.message), 1000)
 
-        all_of_them()
-        all_of_them()
+        # Up to 4 MiB they are looked at.
+        sizes = 3 << 20, 10 << 20
+        for size in sizes * 2:
+            all_of_them(size)
+        self.refused(LIMITS, self.bus.remove, 'x' * sizes[1])
+        self.refused(ERROR + 'InvalidName', self.bus.remove, 'x' * sizes[0])
         memory = memory_of(self.registry.pid)
-        for _ in range(5):
-            all_of_them()
+        for size in sizes * 4:
+            all_of_them(size)
         self.still_well()
         # What the allocator keeps of one message the next one takes.
         self.grew_less(memory, 16 << 20)
