@@ -3,23 +3,32 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <errno.h>
+#include <unistd.h>
 
 #include "store-private.h"
 
-/* Bytes at the most, or 0 with ERROR. */
-static guint64
-plan (FcrStore *store, const FcrEntry *entry, GError **error)
+static gboolean
+plan (FcrStore *store, const FcrEntry *entry, fc_plan_t *planned,
+      GError **error)
 {
-  fc_plan_t planned;
-  int r = fcr_entry_plan (entry, store->dir, &planned);
+  int r = fcr_entry_plan (entry, store->dir, planned);
 
   if (r == 0)
-    return planned.bytes_planned;
+    return TRUE;
   fcr_set_error (error, r);
   /* It is the directory that is not there, no slot. */
   if (r == -ENOENT && error != NULL)
     (*error)->code = FCR_ERROR_FAILED;
-  return 0;
+  return FALSE;
+}
+
+gboolean
+fcr_store_plan (FcrStore *store, const fc_writer_options_t *options,
+                fc_plan_t *planned, GError **error)
+{
+  g_autoptr (FcrEntry) entry = fcr_entry_new ("", options, geteuid ());
+
+  return plan (store, entry, planned, error);
 }
 
 /* A ring may claim any size; sums of such do not wrap. */
@@ -64,10 +73,12 @@ gboolean
 fcr_budget_set_aside (FcrStore *store, const FcrEntry *entry, GError **error)
 {
   guint64 taken = bytes_taken (store);
-  guint64 planned = plan (store, entry, error);
+  fc_plan_t plan_of_it;
+  guint64 planned;
 
-  if (planned == 0)
+  if (!plan (store, entry, &plan_of_it, error))
     return FALSE;
+  planned = plan_of_it.bytes_planned;
   if (store->budget > 0
       && (planned > store->budget || taken > store->budget - planned))
     {

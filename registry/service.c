@@ -291,40 +291,23 @@ describe_plan (FcrService *self, const fc_writer_options_t *options,
   return g_variant_dict_end (&dict);
 }
 
-/* Plan OPTIONS as CreateSlot would reserve them: a slot without a format keeps
- * room for any. */
-static int
-plan_slot (FcrService *self, fc_writer_options_t *options, fc_plan_t *plan)
-{
-  options->dir = fcr_store_directory (self->store);
-  if (options->format == NULL)
-    options->format_size = FC_FORMAT_MAX;
-  return fc_plan (options, plan);
-}
-
 static gboolean
 handle_plan (FcrBusRegistry1 *bus, GDBusMethodInvocation *invocation,
              GVariant *given)
 {
   FcrService *self = FCR_SERVICE (bus);
   g_auto (FcrSlotOptions) parsed = FCR_SLOT_OPTIONS_INIT;
-  fc_plan_t plan = { .struct_size = sizeof plan };
+  fc_plan_t plan;
   fc_writer_options_t options;
   GError *error = NULL;
-  int r;
 
   if (fcr_slot_options_parse (&parsed, given, &error)
-      && fcr_sizes_resolve (&parsed.sizes, &options, &error))
-    {
-      r = plan_slot (self, &options, &plan);
-      if (r < 0)
-        fcr_set_error (&error, r);
-    }
-  if (error != NULL)
-    fcr_bus_errors_return (invocation, error);
-  else
+      && fcr_sizes_resolve (&parsed.sizes, &options, &error)
+      && fcr_store_plan (self->store, &options, &plan, &error))
     fcr_bus_registry1_complete_plan (bus, invocation,
                                      describe_plan (self, &options, &plan));
+  else
+    fcr_bus_errors_return (invocation, error);
   return TRUE;
 }
 

@@ -119,6 +119,9 @@ GPtrArray *fcr_store_list (FcrStore *store);
 /* Look at one slot now, beyond what the last look told. */
 void fcr_store_refresh (FcrStore *store, FcrSlot *slot);
 
+/* What fcr_store_create () with OPTIONS would reserve, and where. */
+gboolean fcr_store_plan (FcrStore *store, const fc_writer_options_t *options,
+                         fc_plan_t *plan, GError **error);
 /* Reserve NAME for OWNER. The name, the numbers, the budget and what the file
  * system has are checked before anything is made. OPTIONS is copied. */
 void fcr_store_create (FcrStore *store, const gchar *name,

@@ -45,6 +45,16 @@ BUS_CONFIG = '''\
 '''
 
 
+# A command's prefix: mounts of its own, that it may change.
+OWN_MOUNTS = (['unshare', '-m'] if os.geteuid() == 0 else
+              ['unshare', '--map-current-user', '--keep-caps', '-m'])
+
+
+def can_unshare(*flags):
+    return subprocess.run(['unshare', *flags, 'true'], check=False,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
 def program(name):
     """One that was built, by the name of its variable."""
     return os.environ[name]
@@ -274,7 +284,9 @@ class Case(unittest.TestCase):
             raise
 
     def environment(self):
-        return dict(os.environ, DBUS_SESSION_BUS_ADDRESS=self.address,
+        inherited = {key: value for key, value in os.environ.items()
+                     if key != 'FC_DIR'}
+        return dict(inherited, DBUS_SESSION_BUS_ADDRESS=self.address,
                     DBUS_SYSTEM_BUS_ADDRESS=self.address,
                     XDG_STATE_HOME=str(self.scratch / 'home'),
                     G_DEBUG='fatal-warnings', LC_ALL='C.UTF-8')

@@ -11,22 +11,10 @@ import subprocess
 import unittest
 
 import harness
-from harness import path_of, wait_for
+from harness import OWN_MOUNTS, can_unshare, path_of, wait_for
 
 OTHER = 65534
 GROUP = 4242
-
-
-def can_unshare(*flags):
-    return subprocess.run(['unshare', *flags, 'true'], check=False,
-                          stderr=subprocess.DEVNULL).returncode == 0
-
-
-def enter_mounts():
-    """A command's prefix: mounts of its own, that it may change."""
-    if os.geteuid() == 0:
-        return ['unshare', '-m']
-    return ['unshare', '--map-current-user', '--keep-caps', '-m']
 
 
 class Handing(harness.Case):
@@ -204,7 +192,7 @@ class Container(Handing):
         hide = (f'mount -t tmpfs none {self.directory} && '
                 f'test -z "$(ls {self.directory})" && exec "$@"')
         return self.start_program(
-            *enter_mounts(), 'sh', '-c', hide, 'sh',
+            *OWN_MOUNTS, 'sh', '-c', hide, 'sh',
             harness.program('SLOT_READER'), '--bus', *options, 'cam0',
             env=self.environment())
 
@@ -212,7 +200,7 @@ class Container(Handing):
         self.assertEqual(reader.answer(), attached_as)
         self.assertEqual(reader.tell('100'), '100 0')
 
-    @unittest.skipUnless(can_unshare(*enter_mounts()[1:]),
+    @unittest.skipUnless(can_unshare(*OWN_MOUNTS[1:]),
                          'no mounts of its own for this user')
     def test_reads_with_nothing_but_the_bus(self):
         self.live('cam0', rate=100, depth=200)
@@ -223,7 +211,7 @@ class Container(Handing):
         wait_for(lambda: not self.bus.slot('cam0', 'GetConsumers'),
                  'the dead consumer gone')
 
-    @unittest.skipUnless(can_unshare(*enter_mounts()[1:]),
+    @unittest.skipUnless(can_unshare(*OWN_MOUNTS[1:]),
                          'no mounts of its own for this user')
     def test_observes_with_nothing_but_the_bus(self):
         self.live('cam0', rate=100, depth=200)

@@ -6,11 +6,12 @@ import json
 import os
 import signal
 import subprocess
+import unittest
 
 from gi.repository import Gio, GLib
 
 import harness
-from harness import path_of, wait_for
+from harness import OWN_MOUNTS, can_unshare, path_of, wait_for
 
 # Exit codes, as the man page has them.
 ENDED, FAILED, USAGE, TAKEN, REPLACED, BUS_GONE = range(6)
@@ -83,6 +84,22 @@ class Beginning(Life):
         wait_for(lambda: self.owner(client), 'the registry')
         self.assertEqual(len(client.list()), 50)
         self.assertIsNone(process.poll())
+
+    @unittest.skipUnless(can_unshare(*OWN_MOUNTS[1:]),
+                         'no mounts of its own for this user')
+    def test_the_usual_directory_is_made_when_it_is_needed(self):
+        process = subprocess.Popen(
+            [*OWN_MOUNTS, 'sh', '-c',
+             'mount -t tmpfs -o mode=1777 none /dev/shm && exec "$@"', 'sh',
+             harness.program('FC_REGISTRY'), '--no-state-file'],
+            env=self.environment())
+        self.addCleanup(self.end_registry, process)
+        client = self.client()
+        wait_for(lambda: self.owner(client), 'the registry')
+        directory = client.plan(frame_size=10)['directory']
+        self.assertRegex(directory, '^/dev/shm/framecache(-[0-9]+)?$')
+        client.create('cam0', frame_size=10)
+        self.assertEqual(client.get(None, 'Directory'), directory)
 
     def test_on_the_system_bus(self):
         """Which here is the same, but for where reserved slots are kept."""

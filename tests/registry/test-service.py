@@ -54,6 +54,14 @@ class Reserving(Service):
         self.assertEqual(self.bus.slot('cam0', 'GetStats')['bytes-allocated'],
                          plan['bytes-initial'])
 
+    def test_a_plan_for_a_directory_that_is_not_there(self):
+        self.end(self.registry)
+        os.rmdir(self.directory)
+        self.start_registry()
+        sentence = self.refused('org.freedesktop.DBus.Error.Failed',
+                                self.client().plan, frame_size=10)
+        self.assertIn(self.directory, sentence)
+
     def test_every_option_arrives(self):
         caps = 'video/x-raw,format=NV12,width=320,height=240'
         self.bus.create('cam0', width=320, height=240, pixel_format='NV12',
