@@ -129,16 +129,16 @@ class Descriptors(Handing):
 class Reopening(Handing):
 
     def reopened(self):
-        """What each way to write a ring by its name comes to."""
+        """What each way to change a ring by its name comes to; harmless ones."""
         self.live('cam0')
         ring, _ = self.open('cam0')
         self.open('cam0')
+        size = os.fstat(ring).st_size
+        path = f'/proc/self/fd/{ring}'
         results = []
-        for call in (lambda: os.open(f'/proc/self/fd/{ring}', os.O_RDWR),
-                     lambda: os.open(f'/proc/self/fd/{ring}',
-                                     os.O_RDONLY | os.O_TRUNC),
-                     lambda: os.fchmod(ring, 0o666),
-                     lambda: os.truncate(f'/proc/self/fd/{ring}', 0)):
+        for call in (lambda: os.close(os.open(path, os.O_RDWR)),
+                     lambda: os.fchmod(ring, 0o600),
+                     lambda: os.truncate(path, size)):
             try:
                 call()
                 results.append(0)
@@ -155,7 +155,7 @@ class WithAMount(Reopening):
 
     @unittest.skipUnless(os.geteuid() == 0, 'only root makes mounts')
     def test_not_even_by_opening_it_again(self):
-        self.assertEqual(self.reopened(), [errno.EROFS] * 4)
+        self.assertEqual(self.reopened(), [errno.EROFS] * 3)
         self.assertEqual(self.warnings(), 0)
 
 
@@ -167,7 +167,7 @@ class WithANamespace(Reopening):
 
     @unittest.skipUnless(can_unshare('-rm'), 'there are none for this user')
     def test_not_even_by_opening_it_again(self):
-        self.assertEqual(self.reopened(), [errno.EROFS] * 4)
+        self.assertEqual(self.reopened(), [errno.EROFS] * 3)
         self.assertEqual(self.warnings(), 0)
 
 
@@ -181,7 +181,7 @@ class WithNeither(Reopening):
     @unittest.skipUnless(os.geteuid() == 0 and can_unshare('-r'),
                          'only root can take the right away')
     def test_it_is_said_that_it_can_be_opened_again(self):
-        self.assertEqual(self.reopened(), [0] * 4)
+        self.assertEqual(self.reopened(), [0] * 3)
         self.assertEqual(self.warnings(), 1)
 
 
