@@ -131,6 +131,19 @@ fcctl_parse (int *argc, char ***argv, const GOptionEntry *entries,
   return FALSE;
 }
 
+gboolean
+fcctl_take_seconds (const gchar *option, gdouble seconds, uint64_t *ns)
+{
+  if (seconds >= 0 && seconds <= 1e9)
+    {
+      *ns = (uint64_t) (seconds * 1e9);
+      return TRUE;
+    }
+  fcctl_say ("%s is a number of seconds from 0 to 1e9, not %g", option,
+             seconds);
+  return FALSE;
+}
+
 guint
 fcctl_width (void)
 {

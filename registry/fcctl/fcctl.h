@@ -63,6 +63,11 @@ gboolean fcctl_parse (int *argc, char ***argv, const GOptionEntry *entries,
                       const gchar *arguments, int min, int max,
                       const gchar *summary, const gchar *description);
 
+/* A number of seconds, the value of OPTION ("--age"), in ns; FALSE where it is
+ * none: that is said. */
+gboolean fcctl_take_seconds (const gchar *option, gdouble seconds,
+                             uint64_t *ns);
+
 /* "fcctl: SENTENCE" on standard error; returns the exit code that goes with R,
  * an error of libfc's whose sentence fc_error_detail () has. */
 int fcctl_fail (int r);

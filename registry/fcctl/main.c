@@ -16,6 +16,10 @@ typedef struct
 
 static const Command commands[] = {
   { "list", fcctl_list, "the slots and what is in them" },
+  { "show", fcctl_show, "one slot, and who reads it" },
+  { "gc", fcctl_gc, "collect what crashes left" },
+  { "health", fcctl_health, "an exit code that says whether slots are alive" },
+  { "metrics", fcctl_metrics, "Prometheus' text format" },
 };
 
 /* How many letters it takes to make B of A: typed, left out, changed, or
