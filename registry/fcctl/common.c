@@ -21,9 +21,7 @@ static gchar *color;
 
 static const GOptionEntry common_entries[]
     = { { "directory", 'd', 0, G_OPTION_ARG_FILENAME, &fcctl_directory,
-          "Slot directory (FC_DIR, else /dev/shm/framecache and "
-          "/dev/shm/framecache-UID)",
-          "DIR" },
+          "Slot directory, instead of FC_DIR's or the usual", "DIR" },
         { "json", 'j', 0, G_OPTION_ARG_NONE, &fcctl_json, "Print JSON", NULL },
         { "color", 0, 0, G_OPTION_ARG_STRING, &color,
           "Colours: auto (on a terminal), always or never", "WHEN" },
@@ -59,7 +57,9 @@ take_color (GError **error)
 
 /* GLib's own --help asks the locale for an ellipsis, which most containers'
  * have not. */
-static G_GNUC_NORETURN void
+static void print_help (GOptionContext *context) G_GNUC_NORETURN;
+
+static void
 print_help (GOptionContext *context)
 {
   g_autofree gchar *text = g_option_context_get_help (context, TRUE, NULL);

@@ -133,6 +133,10 @@ void fcctl_table_add (FcctlTable *table, gchar *first,
 void fcctl_table_print (FcctlTable *table, FILE *file, guint width);
 void fcctl_table_free (FcctlTable *table);
 
+/* "Label         text": on a terminal, what does not fit in its width goes on
+ * below. TEXT was escaped and has no colours. */
+void fcctl_line (const gchar *label, const gchar *text);
+
 /* Colour escapes, "" where fcctl_color is off. */
 const gchar *fcctl_bold (void);
 const gchar *fcctl_green (void);

@@ -26,7 +26,8 @@ static gchar *
 size_and_rate (const fc_slot_stat_t *stat, const gchar *format)
 {
   g_autofree gchar *size = fcctl_caps_size (format);
-  gdouble told = fcctl_caps_rate (format), rate = stat->frame_rate;
+  gdouble told = fcctl_caps_rate (format);
+  gdouble rate = stat->state == FC_STATE_LIVE ? stat->frame_rate : 0;
 
   if (size == NULL)
     size = fcctl_bytes (stat->frame_size);
@@ -34,7 +35,7 @@ size_and_rate (const fc_slot_stat_t *stat, const gchar *format)
     rate = told;
   if (rate <= 0)
     return g_steal_pointer (&size);
-  return g_strdup_printf ("%s@%.4g", size, rate);
+  return g_strdup_printf (rate < 1000 ? "%s@%.4g" : "%s@%.0f", size, rate);
 }
 
 static void

@@ -17,6 +17,9 @@ typedef struct
 static const Command commands[] = {
   { "list", fcctl_list, "the slots and what is in them" },
   { "show", fcctl_show, "one slot, and who reads it" },
+  { "create", fcctl_create, "reserve a slot" },
+  { "rm", fcctl_rm, "take slots away" },
+  { "plan", fcctl_plan, "how much memory slots take, and whether they fit" },
   { "gc", fcctl_gc, "collect what crashes left" },
   { "health", fcctl_health, "an exit code that says whether slots are alive" },
   { "metrics", fcctl_metrics, "Prometheus' text format" },

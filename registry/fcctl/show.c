@@ -9,8 +9,9 @@
 #include "fcctl.h"
 
 #define LABEL 14 /* columns before what a line says */
-#define LEAST 20 /* columns for what it says, however narrow the terminal is   \
-                  */
+#define LEAST                                                                  \
+  20 /* columns for what it says, however narrow the terminal is               \
+      */
 
 static const gchar *const titles[]
     = { ">PID",      "USER",     "NAME",    ">LAG",      ">BEHIND",
@@ -19,33 +20,11 @@ static const gchar *const titles[]
 /* Lines ---------------------------------------------------------------------
  */
 
-/* "Label   text", the text going on below itself where the terminal ends: at a
- * space if there is one. */
+static void linef (const gchar *label, const gchar *format, ...)
+    G_GNUC_PRINTF (2, 3);
+
 static void
-line (const gchar *label, const gchar *text)
-{
-  guint width = fcctl_width (), room;
-  const gchar *p = text;
-
-  printf ("%s%-*s%s", fcctl_dim (), LABEL, label, fcctl_plain ());
-  room = width > 0 ? MAX (width, LABEL + LEAST) - LABEL : G_MAXUINT;
-  while (fcctl_columns (p) > room)
-    {
-      const gchar *end = p, *space = NULL;
-
-      for (guint used = 0; used < room; used++, end = g_utf8_next_char (end))
-        if (*end == ' ')
-          space = end + 1;
-      if (space != NULL)
-        end = space;
-      printf ("%.*s\n%*s", (int) (end - p), p, LABEL, "");
-      p = end;
-    }
-  printf ("%s\n", p);
-}
-
-static G_GNUC_PRINTF (2, 3) void linef (const gchar *label, const gchar *format,
-                                        ...)
+linef (const gchar *label, const gchar *format, ...)
 {
   g_autofree gchar *text = NULL;
   va_list args;
@@ -53,7 +32,7 @@ static G_GNUC_PRINTF (2, 3) void linef (const gchar *label, const gchar *format,
   va_start (args, format);
   text = g_strdup_vprintf (format, args);
   va_end (args);
-  line (label, text);
+  fcctl_line (label, text);
 }
 
 static gchar *
@@ -192,7 +171,7 @@ show_consumers (const fc_slot_stat_t *stat, fc_slot_view_t *view)
   linef ("Consumers", "%u of %u, each with up to %u leases", stat->consumers,
          stat->max_consumers, stat->leases);
   if (r < 0)
-    line ("", fc_error_detail ());
+    fcctl_line ("", fc_error_detail ());
   else if (stat->consumers > 0)
     {
       printf ("\n");
@@ -210,10 +189,9 @@ show_text (const fc_slot_stat_t *stat, fc_slot_view_t *view)
   g_autofree gchar *state = fcctl_colored_state (stat);
   g_autofree gchar *format = fcctl_format (stat->dir, stat->name, 0);
 
-  printf ("%s%-*s%s%s\n", fcctl_bold (), LABEL, stat->name, fcctl_plain (),
-          state);
-  line ("Directory", stat->dir);
-  line ("Format", format);
+  printf ("%s%s%s  %s\n", fcctl_bold (), stat->name, fcctl_plain (), state);
+  fcctl_line ("Directory", stat->dir);
+  fcctl_line ("Format", format);
   show_frames (stat);
   show_memory (stat);
   show_owner (stat);

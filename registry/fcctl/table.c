@@ -7,7 +7,9 @@
 #include "fcctl.h"
 
 #define GAP 2
-#define LEAST 8 /* columns of a first column that had to be cut */
+#define FIRST_LEAST 8 /* columns of a first column that had to be cut */
+#define LABEL 14      /* columns of a line's label */
+#define TEXT_LEAST 20 /* of its text, however narrow the terminal is */
 
 struct _FcctlTable
 {
@@ -149,7 +151,7 @@ fit (guint *columns, guint n, guint width)
   give = MIN (over, columns[n - 1] - MIN (columns[n - 1], 1));
   columns[n - 1] -= give;
   over -= give;
-  columns[0] -= MIN (over, columns[0] - MIN (columns[0], LEAST));
+  columns[0] -= MIN (over, columns[0] - MIN (columns[0], FIRST_LEAST));
 }
 
 static void
@@ -201,4 +203,39 @@ fcctl_table_print (FcctlTable *table, FILE *file, guint width)
   print_row (table, file, titles, columns, width);
   for (guint k = 0; k < table->rows->len; k++)
     print_row (table, file, g_ptr_array_index (table->rows, k), columns, width);
+}
+
+/* Lines ---------------------------------------------------------------------
+ */
+
+/* Where P has to be broken to fit in ROOM columns: behind a space if it has
+ * one. */
+static const gchar *
+break_of (const gchar *p, guint room)
+{
+  const gchar *space = NULL;
+  guint used = 0;
+
+  for (; used < room;
+       used += char_width (g_utf8_get_char (p)), p = g_utf8_next_char (p))
+    if (*p == ' ')
+      space = p + 1;
+  return space != NULL ? space : p;
+}
+
+void
+fcctl_line (const gchar *label, const gchar *text)
+{
+  guint width = fcctl_width (), room;
+
+  printf ("%s%-*s%s", fcctl_dim (), LABEL, label, fcctl_plain ());
+  room = width > 0 ? MAX (width, LABEL + TEXT_LEAST) - LABEL : G_MAXUINT;
+  while (fcctl_columns (text) > room)
+    {
+      const gchar *end = break_of (text, room);
+
+      printf ("%.*s\n%*s", (int) (end - text), text, LABEL, "");
+      text = end;
+    }
+  printf ("%s\n", text);
 }
