@@ -113,6 +113,22 @@ is_same_directory (const gchar *a, const gchar *b)
   return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+/* D-Bus's own words for it are about names and owners. */
+static void
+explain (GError **error)
+{
+  if (error == NULL)
+    return;
+  g_dbus_error_strip_remote_error (*error);
+  if (!g_error_matches (*error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
+      && !g_error_matches (*error, G_DBUS_ERROR,
+                           G_DBUS_ERROR_NAME_HAS_NO_OWNER))
+    return;
+  g_clear_error (error);
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                       "none runs; start fc-registry");
+}
+
 static gboolean
 has_directory (GDBusConnection *connection, const gchar *directory,
                GError **error)
@@ -126,14 +142,7 @@ has_directory (GDBusConnection *connection, const gchar *directory,
 
   if (reply == NULL)
     {
-      if (error != NULL
-          && g_error_matches (*error, G_DBUS_ERROR,
-                              G_DBUS_ERROR_SERVICE_UNKNOWN))
-        {
-          g_clear_error (error);
-          g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                               "none runs; start fc-registry");
-        }
+      explain (error);
       return FALSE;
     }
   g_variant_get (reply, "(v)", &value);

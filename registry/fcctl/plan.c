@@ -309,21 +309,39 @@ run (const FcrSizes *sizes)
   return code;
 }
 
+static int
+print_formats (void)
+{
+  const gchar *const *formats = fcr_sizes_formats ();
+
+  for (guint i = 0; formats[i] != NULL; i++)
+    printf ("%s\n", formats[i]);
+  return FCCTL_OK;
+}
+
 int
 fcctl_plan (int argc, char **argv)
 {
   FcctlSizing sizing = FCCTL_SIZING_INIT;
-  const GOptionEntry entries[] = { FCCTL_SIZING_ENTRIES (sizing), { 0 } };
+  gboolean formats = FALSE;
+  const GOptionEntry entries[]
+      = { FCCTL_SIZING_ENTRIES (sizing),
+          { "formats", 0, 0, G_OPTION_ARG_NONE, &formats,
+            "Print the raw formats that are known, and end", NULL },
+          { 0 } };
   FcrSizes sizes = FCR_SIZES_INIT;
   int code = FCCTL_USAGE;
 
-  if (fcctl_parse (&argc, &argv, entries, "WORD...", 1, -1,
-                   "Work out how much memory slots take, and whether they fit "
-                   "here: in the slot\ndirectory's file system, in the "
-                   "container's memory limit, in the machine.",
-                   FCCTL_SIZING_HELP
-                   "  x4                  that many slots like this one")
-      && fcctl_sizing_take (&sizing, argv + 1, &sizes))
+  if (!fcctl_parse (&argc, &argv, entries, "WORD...", 0, -1,
+                    "Work out how much memory slots take, and whether they fit "
+                    "here: in the slot\ndirectory's file system, in the "
+                    "container's memory limit, in the machine.",
+                    FCCTL_SIZING_HELP
+                    "  x4                  that many slots like this one"))
+    return FCCTL_USAGE;
+  if (formats)
+    code = print_formats ();
+  else if (fcctl_sizing_take (&sizing, argv + 1, &sizes))
     code = run (&sizes);
   fcr_sizes_clear (&sizes);
   fcctl_sizing_clear (&sizing);

@@ -1,0 +1,104 @@
+# bash completion for fcctl                                -*- shell-script -*-
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Commands, options and what a command takes are asked of fcctl itself.
+
+# What "fcctl [COMMAND] --help" says.
+_fcctl_help () {
+  "$fcctl" "$@" --help 2>/dev/null
+}
+
+_fcctl_commands () {
+  _fcctl_help | sed -nE '/^Commands:/,/^$/s/^  ([a-z]+) .*/\1/p'
+}
+
+_fcctl_options () {
+  _fcctl_help "$@" | sed -nE 's/^  (-., )?(--[a-z-]+=?).*/\2/p'
+}
+
+_fcctl_slots () {
+  "$fcctl" "${directory[@]}" list --names 2>/dev/null
+}
+
+# Options whose value is a word of its own, so that it is not taken for the
+# command or an argument.
+_fcctl_valued () {
+  _fcctl_help "$@" |
+    sed -nE 's/^  (-.), (--[a-z-]+)=.*/\1\n\2/p; s/^  (--[a-z-]+)=.*/\1/p'
+}
+
+# Into command, arguments (how many stand before the cursor) and directory.
+_fcctl_look () {
+  local i word valued
+  valued=$'\n'$(_fcctl_valued)$'\n'
+  for ((i = 1; i < cword; i++)); do
+    word=${words[i]}
+    case $word in
+      -d | --directory) directory=(-d "${words[i + 1]}") ;;
+      --directory=*) directory=("$word") ;;
+    esac
+    if [[ $word == -* ]]; then
+      [[ $valued == *$'\n'"$word"$'\n'* ]] && ((i++))
+    elif [[ -z $command ]]; then
+      command=$word
+      valued=$'\n'$(_fcctl_valued "$command")$'\n'
+    else
+      ((arguments++))
+    fi
+  done
+}
+
+_fcctl_value () {
+  case $1 in
+    -d | --directory) _filedir -d ;;
+    --output) _filedir ;;
+    --color) _fcctl_reply 'auto always never' ;;
+    --bus) _fcctl_reply 'auto session system none' ;;
+    --access | --trust) _fcctl_reply 'user group all' ;;
+    --owner) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
+    *) return 1 ;;
+  esac
+}
+
+_fcctl_reply () {
+  mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+}
+
+# By the usage line: "fcctl dump [OPTION...] SLOT [FILE]".
+_fcctl_argument () {
+  local usage takes
+  usage=$(_fcctl_help "$command" | sed -nE 's/^ +fcctl [a-z]+ //p')
+  read -ra takes <<<"${usage/'[OPTION...]'/}"
+  ((${#takes[@]})) || return
+  if ((arguments >= ${#takes[@]})) && [[ ${takes[-1]} == *...* ]]; then
+    arguments=$((${#takes[@]} - 1))
+  fi
+  case ${takes[arguments]-} in
+    *SLOT*) _fcctl_reply "$(_fcctl_slots)" ;;
+    *WORD*) _fcctl_reply "$("$fcctl" plan --formats 2>/dev/null)" ;;
+    *FILE*) _filedir ;;
+  esac
+}
+
+_fcctl () {
+  # shellcheck disable=SC2034 # split and prev are _init_completion's
+  local cur prev words cword split
+  local fcctl=$1 command='' arguments=0 directory=()
+  _init_completion -s || return
+
+  _fcctl_look
+  if [[ $prev == -* ]] && _fcctl_value "$prev"; then
+    return
+  elif [[ $split == true ]]; then
+    return
+  elif [[ $cur == -* ]]; then
+    _fcctl_reply "$(_fcctl_options ${command:+"$command"})"
+    [[ ${COMPREPLY-} == *= ]] && compopt -o nospace
+  elif [[ -z $command ]]; then
+    _fcctl_reply "$(_fcctl_commands)"
+  else
+    _fcctl_argument
+  fi
+} &&
+  complete -F _fcctl fcctl
