@@ -57,8 +57,6 @@ take_color (GError **error)
 
 /* GLib's own --help asks the locale for an ellipsis, which most containers'
  * have not. */
-static void print_help (GOptionContext *context) G_GNUC_NORETURN;
-
 static void
 print_help (GOptionContext *context)
 {
@@ -67,7 +65,6 @@ print_help (GOptionContext *context)
 
   g_string_replace (plain, "…", "...", 0);
   fputs (plain->str, stdout);
-  exit (fflush (stdout) == 0 ? FCCTL_OK : FCCTL_FAILED);
 }
 
 static gboolean
@@ -86,9 +83,10 @@ parse (GOptionContext *context, int *argc, char ***argv,
       fcctl_say ("%s; see %s --help", error->message, g_get_prgname ());
       return FALSE;
     }
-  if (help)
-    print_help (context);
-  return TRUE;
+  if (!help)
+    return TRUE;
+  print_help (context);
+  exit (fflush (stdout) == 0 ? FCCTL_OK : FCCTL_FAILED);
 }
 
 gboolean
