@@ -70,6 +70,8 @@ static void
 check_fs (Plan *plan)
 {
   guint64 most = plan->most + plan->promised, free = plan->fs.free;
+  const gchar *others
+      = plan->promised > 0 ? ", with what other slots may come to take" : "";
   g_autofree gchar *text = fcctl_bytes (free);
   g_autofree gchar *start_text = fcctl_bytes (plan->start);
   g_autofree gchar *most_text = fcctl_bytes (most);
@@ -82,13 +84,12 @@ check_fs (Plan *plan)
   if (plan->starts)
     fault (plan,
            "%s has %s free: enough to start, but with every lease taken it is "
-           "%s; %s",
-           plan->fs.mount, text, most_text, remedy);
+           "%s%s; %s",
+           plan->fs.mount, text, most_text, others, remedy);
   else
     fault (plan,
-           "%s has %s free, and %s are needed at start, %s at the most; "
-           "%s",
-           plan->fs.mount, text, start_text, most_text, remedy);
+           "%s has %s free, and %s are needed at start, %s at the most%s; %s",
+           plan->fs.mount, text, start_text, most_text, others, remedy);
 }
 
 static void
@@ -216,8 +217,9 @@ print_room (const Plan *plan)
   g_string_printf (text, "%s of %s left", left, max);
   if (plan->cgroup.file != NULL)
     fcctl_line ("Memory limit", text->str);
+  g_string_printf (text, "%s of memory available", machine);
   if (plan->machine != G_MAXUINT64)
-    fcctl_line ("Available", machine);
+    fcctl_line ("Machine", text->str);
 }
 
 static void

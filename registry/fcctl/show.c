@@ -14,8 +14,8 @@
       */
 
 static const gchar *const titles[]
-    = { ">PID",      "USER",     "NAME",    ">LAG",      ">BEHIND",
-        ">RECEIVED", ">DROPPED", ">LEASES", ">ATTACHED", NULL };
+    = { ">PID",     ">USER",   ">LAG",      ">BEHIND", ">RECEIVED",
+        ">DROPPED", ">LEASES", ">ATTACHED", "NAME",    NULL };
 
 /* Lines ---------------------------------------------------------------------
  */
@@ -140,6 +140,8 @@ each_consumer (const fc_consumer_stat_t *consumer, void *user_data)
   Consumers *consumers = user_data;
   guint64 lag = fcctl_lag (consumers->stat, consumer);
   guint64 behind = fcctl_lag_ns (consumers->stat, lag);
+  guint64 now = (guint64) g_get_real_time () * 1000;
+  guint64 attached = consumer->attached_wall_ns;
 
   if (consumers->json != NULL)
     {
@@ -150,15 +152,15 @@ each_consumer (const fc_consumer_stat_t *consumer, void *user_data)
     }
   fcctl_table_add (
       consumers->table, g_strdup_printf ("%u", consumer->pid),
-      user_name (consumer->uid),
-      fcctl_escape (consumer->name,
-                    strnlen (consumer->name, sizeof consumer->name)),
-      g_strdup_printf ("%" G_GUINT64_FORMAT, lag),
+      user_name (consumer->uid), g_strdup_printf ("%" G_GUINT64_FORMAT, lag),
       behind != FC_TIME_NONE ? fcctl_duration (behind) : g_strdup ("-"),
       g_strdup_printf ("%" G_GUINT64_FORMAT, consumer->delivered),
       g_strdup_printf ("%" G_GUINT64_FORMAT, consumer->dropped),
       g_strdup_printf ("%u", consumer->leases),
-      wall_time (consumer->attached_wall_ns), NULL);
+      fcctl_duration (now > attached ? now - attached : 0),
+      fcctl_escape (consumer->name,
+                    strnlen (consumer->name, sizeof consumer->name)),
+      NULL);
   return 0;
 }
 

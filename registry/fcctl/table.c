@@ -208,18 +208,27 @@ fcctl_table_print (FcctlTable *table, FILE *file, guint width)
 /* Lines ---------------------------------------------------------------------
  */
 
-/* Where P has to be broken to fit in ROOM columns: behind a space if it has
- * one. */
-static const gchar *
-break_of (const gchar *p, guint room)
+/* Whether a line may end at the space P of TEXT: not between a number and its
+ * unit. */
+static gboolean
+may_break (const gchar *text, const gchar *p)
 {
-  const gchar *space = NULL;
-  guint used = 0;
+  return *p == ' '
+         && !(p > text && g_ascii_isdigit (p[-1]) && g_ascii_isalpha (p[1]));
+}
 
-  for (; used < room;
-       used += char_width (g_utf8_get_char (p)), p = g_utf8_next_char (p))
-    if (*p == ' ')
-      space = p + 1;
+/* Where TEXT has to be broken to fit in ROOM columns: at a space if it has one
+ * that will do. */
+static const gchar *
+break_of (const gchar *text, guint room)
+{
+  const gchar *p = text, *space = NULL;
+  guint used = char_width (g_utf8_get_char (p));
+
+  for (; used <= room;
+       p = g_utf8_next_char (p), used += char_width (g_utf8_get_char (p)))
+    if (may_break (text, p))
+      space = p;
   return space != NULL ? space : p;
 }
 
@@ -235,7 +244,7 @@ fcctl_line (const gchar *label, const gchar *text)
       const gchar *end = break_of (text, room);
 
       printf ("%.*s\n%*s", (int) (end - text), text, LABEL, "");
-      text = end;
+      text = end + (*end == ' ');
     }
   printf ("%s\n", text);
 }

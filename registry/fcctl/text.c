@@ -68,6 +68,8 @@ fcctl_duration (guint64 ns)
   static const gchar *const units[] = { "ns", "us", "ms", "s", NULL };
   guint64 s = ns / S;
 
+  if (ns == 0)
+    return g_strdup ("0 s");
   if (s < 60)
     return with_unit ((gdouble) ns, 1000, units);
   if (s < 3600)

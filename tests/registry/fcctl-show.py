@@ -24,15 +24,14 @@ class Shows(Case):
                      '2 of 5, each with up to 3 leases'):
             self.assertIn(part, text)
         rows = [line.split() for line in text.splitlines()
-                if ' recorder ' in line]
+                if line.endswith(' recorder')]
         self.assertEqual(len(rows), 2)
         for row in rows:
             self.assertEqual(row[0], str(holder.pid))
 
     def test_json_has_the_ring(self):
         writer = self.writer('cam0', size=5000, depth=9, rate=50,
-                             format='numbers', consumers=5, leases=3,
-                             )
+                             format='numbers', consumers=5, leases=3)
         slot = wait_for(lambda: (s := self.show('cam0'))['head'] > 20 and s,
                         'frames')
         self.assertEqual(
