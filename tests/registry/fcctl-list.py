@@ -55,6 +55,15 @@ class Lists(Case):
         self.assertRegex(rows['h264'], r' 64x32 .*  h264$')
         self.assertRegex(rows['mic0'], r' 48000Hzx2@\S+ .*  S16LE$')
 
+    def test_rate_is_measured_while_it_is_live(self):
+        told = 'video/x-raw, width=64, height=32, framerate=10/1'
+        writer = self.writer('cam0', rate=200, format=told)
+        wait_for(lambda: self.show('cam0')['head'] > 2, 'frames')
+        self.assertRegex(self.fcctl('list'), r' 64x32@[1-9]\d\d?')
+        self.assertNotIn('64x32@10 ', self.fcctl('list'))
+        writer.tell('finish')
+        self.assertIn(' 64x32@10 ', self.fcctl('list'))
+
     def test_states(self):
         live = self.writer('live', rate=50)
         ended = self.writer('ended')
@@ -144,6 +153,11 @@ class Terminals(Case):
                                 for c in line)
                     if words[0] == 'list' or columns >= 40:
                         self.assertLessEqual(width, columns, line)
+
+    def test_long_name_leaves_room_for_the_rest(self):
+        output, _ = self.on_terminal('list', columns=80)
+        for line in ESCAPE.sub('', output).splitlines()[1:]:
+            self.assertRegex(line, r'^(cam0|n+\u2026) +live .* KiB  ')
 
     def test_nothing_is_cut_in_a_pipe(self):
         self.assertIn('n' * 63, self.fcctl('list'))

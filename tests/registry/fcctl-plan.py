@@ -7,10 +7,12 @@ import os
 import pathlib
 import re
 import signal
+import shlex
 import subprocess
 import unittest
 
-from fcctl_case import BOUND, PROBLEMS, USAGE, Case, main, wait_for
+from fcctl_case import (BOUND, FCCTL, PROBLEMS, USAGE, Case, main,
+                        wait_for)
 
 MIB = 1 << 20
 CAPS = ('video/x-raw, format=(string)NV12, width=(int)62, height=(int)34, '
@@ -138,12 +140,12 @@ class Words(Case):
 class Room(Case):
     """In a mount namespace of its own, where the machine is what it seems."""
 
-    def plan(self, *words, shm='1g', files=(), code=PROBLEMS, remount=None):
+    def plan(self, *words, shm='1g', files=(), code=PROBLEMS, first=None):
         """FILES are (path, text) below /sys/fs/cgroup, and others that are put
-        over what is there."""
+        over what is there; FIRST is a command."""
         lines = [f'mount -t tmpfs -o size={shm} none /dev/shm']
-        if remount is not None:
-            lines.append(remount)
+        if first is not None:
+            lines.append(first)
         if any(path.startswith('/sys/fs/cgroup') for path, _ in files):
             lines.append('mount -t tmpfs none /sys/fs/cgroup')
         scratch = self.scratch()
@@ -170,17 +172,26 @@ class Room(Case):
         size = int(re.search(r'--shm-size=(\d+)m', plan['reasons'][0])[1])
         remedy = re.search(r'mount -o remount,size=\d+m /dev/shm',
                            plan['reasons'][0])[0]
-        after = self.plan(*words, shm='64m', remount=remedy, code=0)
+        after = self.plan(*words, shm='64m', first=remedy, code=0)
         self.assertTrue(after['fits'])
         self.assertEqual(after['bytes_size'], size * MIB)
         less = remedy.replace(str(size), str(size - 1))
-        self.assertFalse(self.plan(*words, shm='64m', remount=less)['fits'])
+        self.assertFalse(self.plan(*words, shm='64m', first=less)['fits'])
 
     def test_enough_to_start_but_not_for_all_leases(self):
         plan = self.plan('1MiB@30', '30f', shm='64m')
         self.assertTrue(plan['fits_at_start'])
         self.assertFalse(plan['fits'])
         self.assertIn('enough to start', plan['reasons'][0])
+
+    def test_other_slots_may_come_to_take_it(self):
+        words = ['1MiB@30', '20f', '--max-consumers=2']
+        self.plan(*words, shm='64m', code=0)
+        create = (f'{shlex.quote(FCCTL)} create cam0 4MiB 2f -c 3 '
+                  '-d /dev/shm >/dev/null')
+        plan = self.plan(*words, shm='64m', first=create)
+        self.assertGreater(plan['bytes_free'], plan['total_bytes_planned'])
+        self.assertIn('other slots', plan['reasons'][0])
 
     def group(self, path, limit, current, inactive=0):
         folder = f'/sys/fs/cgroup{path}'
