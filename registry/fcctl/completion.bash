@@ -1,5 +1,5 @@
-# bash completion for fcctl                                -*- shell-script -*-
 # shellcheck shell=bash
+# bash completion for fcctl
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Commands, options and what a command takes are asked of fcctl itself.

@@ -98,7 +98,8 @@ describe (void)
     g_string_append_printf (text, "  %-10s %s\n", commands[i].name,
                             commands[i].summary);
   g_string_append (
-      text, "\nfcctl COMMAND --help says more of one.\n\n"
+      text, "\nfcctl COMMAND --help, or fcctl help COMMAND, says more of "
+            "one.\n\n"
             "Exit codes:\n"
             "  0  done\n"
             "  1  failed, and said why\n"
@@ -106,6 +107,19 @@ describe (void)
             "  3  there is no such slot\n"
             "  4  health: not healthy; plan: does not fit; doctor: a fault");
   return g_string_free (text, FALSE);
+}
+
+/* "help COMMAND" as "COMMAND --help", where that is what was typed. */
+static void
+turn_help (int *argc, char **argv)
+{
+  static gchar option[] = "--help";
+
+  if (*argc < 2 || !g_str_equal (argv[1], "help"))
+    return;
+  *argc = MIN (*argc, 3);
+  argv[1] = argv[*argc - 1];
+  argv[*argc - 1] = option;
 }
 
 /* What the command printed has to have got where it was to go. */
@@ -132,6 +146,7 @@ main (int argc, char **argv)
   /* Numbers are read by programs too. */
   setlocale (LC_NUMERIC, "C");
   g_set_prgname ("fcctl");
+  turn_help (&argc, argv);
   if (!fcctl_parse_globals (&argc, &argv, entries, description))
     return FCCTL_USAGE;
   if (version)

@@ -49,7 +49,7 @@ fcctl_sizing_plan (const FcrSizes *sizes, fc_writer_options_t *options,
 {
   g_autoptr (GError) error = NULL;
   fc_writer_options_t planned;
-  int r;
+  int r, code = FCCTL_OK;
 
   if (!fcr_sizes_resolve (sizes, options, &error))
     {
@@ -62,5 +62,8 @@ fcctl_sizing_plan (const FcrSizes *sizes, fc_writer_options_t *options,
     planned.format_size = FC_FORMAT_MAX;
   plan->struct_size = sizeof *plan;
   r = fc_plan (&planned, plan);
-  return r < 0 ? fcctl_fail (r) : FCCTL_OK;
+  if (r < 0)
+    code = fcctl_fail (r);
+  /* What is not there is the directory. */
+  return code == FCCTL_NO_SLOT ? FCCTL_FAILED : code;
 }

@@ -64,6 +64,28 @@ class Lists(Case):
         writer.tell('finish')
         self.assertIn(' 64x32@10 ', self.fcctl('list'))
 
+    def test_caps_are_read_as_gstreamer_writes_them(self):
+        for i, (caps, size, short) in enumerate((
+                ('video/x-raw, a=(string)"b, width=(int)7", c=(int){ 1, '
+                 'width=8 }, d=[ 1, width=9 ], e=(string)f\\,width=6, '
+                 'width=(int)64, height=32, format=(string)NV12', '64x32',
+                 'NV12'),
+                ('video/x-raw(memory:SystemMemory), format=Y42B, width=64,'
+                 'height=32', '64x32', 'Y42B'),
+                ('video/x-raw, width=(int){ 64, 128 }, height=32', None,
+                 'raw'),
+                ('video/x-raw, format={ NV12, I420 }', None, 'raw'),
+                ('video/x-h264; video/x-raw, width=64, height=32', None,
+                 'h264'),
+                ('image/jpeg, width=64, height=-32', None, 'image/jpeg'),
+                ('video/x-raw, width=99999999999, height=32', None, 'raw'),
+                ('a story, with width=64, height=32', None,
+                 'a story, with width=64, height=32'))):
+            self.writer(f'cam{i}', rate=0, format=caps)
+            row = self.fcctl('list').splitlines()[-1]
+            self.assertRegex(row, rf'^cam{i} +live +{size or "4.00 KiB"} ')
+            self.assertTrue(row.endswith('  ' + short), row)
+
     def test_states(self):
         live = self.writer('live', rate=50)
         ended = self.writer('ended')
@@ -154,6 +176,16 @@ class Terminals(Case):
                     if words[0] == 'list' or columns >= 40:
                         self.assertLessEqual(width, columns, line)
 
+    def test_lines_go_on_below_at_their_spaces(self):
+        words = [f'word{i}' + 'x' * i for i in range(15)]
+        self.writer('cam1', format=' '.join(words))
+        output, _ = self.on_terminal('show', 'cam1', '--color=never',
+                                     columns=50)
+        self.assertLessEqual(set(words), set(output.split()))
+        self.assertIn('4.00 KiB', output)
+        for line in output.splitlines():
+            self.assertEqual(line, line.rstrip())
+
     def test_long_name_leaves_room_for_the_rest(self):
         output, _ = self.on_terminal('list', columns=80)
         for line in ESCAPE.sub('', output).splitlines()[1:]:
@@ -216,6 +248,10 @@ class CommandLines(Case):
         self.assertIn('list', commands)
         for command in commands:
             self.assertIn(f'fcctl {command}', self.fcctl(command, '--help'))
+            self.assertEqual(self.fcctl('help', command),
+                             self.fcctl(command, '--help'))
+        self.assertEqual(self.fcctl('help'), self.fcctl('--help'))
+        self.assertIn('frob', self.fails(USAGE, 'help', 'frob'))
         self.assertRegex(self.fcctl('--version'), r'^fcctl \d+\.\d+\.\d+\n$')
 
     def test_output_that_can_not_be_written_is_a_failure(self):

@@ -11,8 +11,8 @@ import shlex
 import subprocess
 import unittest
 
-from fcctl_case import (BOUND, FCCTL, PROBLEMS, USAGE, Case, main,
-                        wait_for)
+from fcctl_case import (BOUND, FAILED, FCCTL, PROBLEMS, USAGE, Case,
+                        main, wait_for)
 
 MIB = 1 << 20
 CAPS = ('video/x-raw, format=(string)NV12, width=(int)62, height=(int)34, '
@@ -119,6 +119,11 @@ class Words(Case):
                       ['4096', '-l', '0'], ['4096', '-c', '99999'],
                       ['4096', '99999f'], ['1e9'], ['0'], ['4096', 'x0']):
             self.fails(USAGE, 'plan', *words)
+
+    def test_directory_that_is_not_there(self):
+        for command in (['plan'], ['create', 'cam0']):
+            self.assertIn('mkdir', self.fails(
+                FAILED, *command, '4096', '-d', '/dev/shm/fc-test-none'))
 
     def test_formats(self):
         formats = self.fcctl('plan', '--formats').split()
