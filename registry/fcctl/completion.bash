@@ -95,7 +95,7 @@ _fcctl () {
   elif [[ $cur == -* ]]; then
     _fcctl_reply "$(_fcctl_options ${command:+"$command"})"
     [[ ${COMPREPLY-} == *= ]] && compopt -o nospace
-  elif [[ -z $command ]]; then
+  elif [[ -z $command || $command == help ]]; then
     _fcctl_reply "$(_fcctl_commands)"
   else
     _fcctl_argument

@@ -60,6 +60,7 @@ class Completes(Case):
         self.assertEqual(self.complete('fcctl '), commands)
         self.assertEqual(self.complete('fcctl pl'), ['plan'])
         self.assertEqual(self.complete('fcctl --json pl'), ['plan'])
+        self.assertEqual(self.complete('fcctl help pl'), ['plan'])
         self.assertEqual(self.complete('fcctl -d /tmp pl'), ['plan'])
 
     def test_options_of_every_command(self):

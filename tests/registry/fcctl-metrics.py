@@ -5,6 +5,7 @@
 import http.client
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import socket
@@ -275,6 +276,20 @@ class Scrapes(Metrics):
 
 
 class Units(Case):
+    @unittest.skipUnless(os.geteuid() == 0, 'only root gives slots away')
+    def test_rights_that_are_left_are_enough(self):
+        text = pathlib.Path(os.environ['fcctl-metrics@.service']).read_text()
+        rights = re.search(r'^CapabilityBoundingSet=(\S+)$', text, re.M)[1]
+        rights = rights.removeprefix('CAP_').lower()
+        os.chmod(self.directory, 0o700)
+        self.fcctl('create', 'cam0', '4096', '--owner=nobody')
+        os.chown(self.directory, pwd.getpwnam('nobody').pw_uid, -1)
+        setpriv = ('setpriv', '--inh-caps=-all')
+        self.fails(FAILED, 'metrics',
+                   prefix=(*setpriv, '--bounding-set=-all'))
+        self.assertIn('slot="cam0"', self.fcctl(
+            'metrics', prefix=(*setpriv, f'--bounding-set=-all,+{rights}')))
+
     def test_systemd_takes_them(self):
         folder = self.scratch()
         for name in ('fcctl-metrics.socket', 'fcctl-metrics@.service'):
