@@ -89,6 +89,9 @@ const gchar *fcctl_state (const fc_slot_stat_t *stat);
 gchar *fcctl_colored_state (const fc_slot_stat_t *stat);
 /* ns since the newest frame, or where there is none since the ring was made. */
 guint64 fcctl_age (const fc_slot_stat_t *stat);
+/* ns for which a live writer has written nothing: since its newest frame, or
+ * since it came. */
+guint64 fcctl_silence (const fc_slot_stat_t *stat);
 /* Frames that CONSUMER is behind, and the time that they last at the slot's
  * rate; FC_TIME_NONE where that is unknown. */
 guint64 fcctl_lag (const fc_slot_stat_t *stat,

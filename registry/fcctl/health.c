@@ -19,7 +19,8 @@ typedef struct
 static gchar *
 fault_of (const Health *health, const fc_slot_stat_t *stat)
 {
-  g_autofree gchar *age = fcctl_duration (fcctl_age (stat));
+  guint64 silence = fcctl_silence (stat);
+  g_autofree gchar *time = fcctl_duration (silence);
   const gchar *state = fcctl_state (stat);
 
   if (stat->state == FC_STATE_RESERVED)
@@ -30,12 +31,13 @@ fault_of (const Health *health, const fc_slot_stat_t *stat)
     return g_strdup_printf ("its writer, pid %u, died", stat->writer_pid);
   if (stat->state != FC_STATE_LIVE)
     return g_strdup_printf ("it is over (%s)", state);
-  if (health->max_age > 0 ? fcctl_age (stat) > health->max_age
-                          : g_str_equal (state, "stalled"))
-    return stat->newest_commit_ns == FC_TIME_NONE
-               ? g_strdup_printf ("no frame since it was made, %s ago", age)
-               : g_strdup_printf ("no frame for %s", age);
-  return NULL;
+  if (health->max_age > 0 ? silence <= health->max_age
+                          : !g_str_equal (state, "stalled"))
+    return NULL;
+  return g_strdup_printf (stat->newest_commit_ns == FC_TIME_NONE
+                              ? "no frame yet, %s after its writer came"
+                              : "no frame for %s",
+                          time);
 }
 
 static void

@@ -19,8 +19,7 @@ struct _FcctlTable
   GPtrArray *rows; /* of GStrv */
 };
 
-/* What a cell takes ---------------------------------------------------------
- */
+/* What a cell takes ------------------------------------------------------ */
 
 /* The end of the colour escape that begins at P, or P. Text was escaped before
  * it came here: an ESC is one of our own. */
@@ -93,8 +92,7 @@ fcctl_cut (const gchar *text, guint width)
   return g_string_free (out, FALSE);
 }
 
-/* Tables --------------------------------------------------------------------
- */
+/* Tables ----------------------------------------------------------------- */
 
 FcctlTable *
 fcctl_table_new (const gchar *const *titles)
@@ -134,7 +132,6 @@ fcctl_table_add (FcctlTable *table, gchar *first, ...)
   va_start (args, first);
   for (guint i = 1; i < table->n; i++)
     row[i] = va_arg (args, gchar *);
-  g_assert (va_arg (args, gchar *) == NULL);
   va_end (args);
   g_ptr_array_add (table->rows, row);
 }
@@ -205,8 +202,7 @@ fcctl_table_print (FcctlTable *table, FILE *file, guint width)
     print_row (table, file, g_ptr_array_index (table->rows, k), columns, width);
 }
 
-/* Lines ---------------------------------------------------------------------
- */
+/* Lines ------------------------------------------------------------------ */
 
 /* Whether a line may end at the space P of TEXT: not between a number and its
  * unit. */

@@ -5,12 +5,13 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "fcctl.h"
 
-#define MS G_GUINT64_CONSTANT (1000000)
 #define S G_GUINT64_CONSTANT (1000000000)
+#define PATIENCE (2 * S) /* with a writer that writes nothing */
 
 /* A number with three digits that count, or as many as it has before the
  * point, and the greatest of the units, FACTOR apart, that it has one of. */
@@ -95,6 +96,33 @@ fcctl_age (const fc_slot_stat_t *stat)
   return ns > then ? ns - then : 0;
 }
 
+/* ns since the ring's file was touched: a writer does so when it begins. */
+static guint64
+since_touched (const fc_slot_stat_t *stat)
+{
+  g_autofree gchar *path
+      = g_strdup_printf ("%s/%s.ring", stat->dir, stat->name);
+  struct stat file;
+  struct timespec now;
+  gint64 ns;
+
+  if (lstat (path, &file) < 0)
+    return G_MAXUINT64;
+  clock_gettime (CLOCK_REALTIME, &now);
+  ns = (gint64) (now.tv_sec - file.st_mtim.tv_sec) * (gint64) S
+       + (now.tv_nsec - file.st_mtim.tv_nsec);
+  return (guint64) MAX (ns, 0);
+}
+
+guint64
+fcctl_silence (const fc_slot_stat_t *stat)
+{
+  guint64 silence
+      = stat->newest_commit_ns != FC_TIME_NONE ? fcctl_age (stat) : G_MAXUINT64;
+
+  return silence <= PATIENCE ? silence : MIN (silence, since_touched (stat));
+}
+
 guint64
 fcctl_lag (const fc_slot_stat_t *stat, const fc_consumer_stat_t *consumer)
 {
@@ -122,7 +150,7 @@ fcctl_share (fc_share_t share)
 const gchar *
 fcctl_state (const fc_slot_stat_t *stat)
 {
-  gdouble bound = 2e9;
+  gdouble bound = PATIENCE;
 
   switch (stat->state)
     {
@@ -131,7 +159,7 @@ fcctl_state (const fc_slot_stat_t *stat)
     case FC_STATE_LIVE:
       if (stat->frame_rate > 0)
         bound = MAX (bound, 5e9 / stat->frame_rate);
-      return (gdouble) fcctl_age (stat) > bound ? "stalled" : "live";
+      return (gdouble) fcctl_silence (stat) > bound ? "stalled" : "live";
     case FC_STATE_EOS:
       return "eos";
     case FC_STATE_REPLACED:
