@@ -67,7 +67,9 @@ each_slot (const fc_slot_stat_t *stat, void *user_data)
   List *list = user_data;
 
   list->n++;
-  if (list->names)
+  if (list->names && list->json != NULL)
+    json_builder_add_string_value (list->json, stat->name);
+  else if (list->names)
     printf ("%s\n", stat->name);
   else if (list->json != NULL)
     add_object (list, stat);
@@ -112,7 +114,6 @@ fcctl_list (int argc, char **argv)
     return FCCTL_USAGE;
   if (fcctl_json)
     list.json = json_builder_begin_array (json_builder_new ());
-  list.names = list.names && !fcctl_json;
   list.table = fcctl_table_new (titles);
   r = fc_slot_list (fcctl_directory, each_slot, &list);
   if (r == 0 && list.json != NULL)

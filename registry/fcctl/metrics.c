@@ -346,9 +346,11 @@ fcctl_metrics (int argc, char **argv)
                     "Prometheus' text format.",
                     NULL))
     return FCCTL_USAGE;
-  if (http && output != NULL)
+  if (fcctl_json || (http && output != NULL))
     {
-      fcctl_say ("--http and --output exclude each other");
+      fcctl_say (fcctl_json ? "metrics have a format of their own; fcctl list "
+                              "and fcctl show print JSON"
+                            : "--http and --output exclude each other");
       return FCCTL_USAGE;
     }
   if (http)

@@ -314,10 +314,17 @@ run (const FcrSizes *sizes)
 static int
 print_formats (void)
 {
-  const gchar *const *formats = fcr_sizes_formats ();
+  JsonBuilder *json = json_builder_begin_array (json_builder_new ());
 
-  for (guint i = 0; formats[i] != NULL; i++)
-    printf ("%s\n", formats[i]);
+  for (const gchar *const *name = fcr_sizes_formats (); *name != NULL; name++)
+    if (fcctl_json)
+      json_builder_add_string_value (json, *name);
+    else
+      printf ("%s\n", *name);
+  if (fcctl_json)
+    fcctl_print_json (json_builder_end_array (json));
+  else
+    g_object_unref (json);
   return FCCTL_OK;
 }
 

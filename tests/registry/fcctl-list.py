@@ -110,6 +110,7 @@ class Lists(Case):
     def test_names(self):
         self.writer('b', 'a.1', 'a')
         self.assertEqual(self.fcctl('list', '--names'), 'a\na.1\nb\n')
+        self.assertEqual(self.json('list', '--names'), ['a', 'a.1', 'b'])
 
     def test_what_is_no_ring_is_passed_over(self):
         self.writer('cam0')

@@ -187,6 +187,9 @@ class Files(Metrics):
             FAILED, 'metrics', f'--output={folder}/nowhere/x.prom'))
         self.assertEqual(os.listdir(folder), ['framecache.prom'])
 
+    def test_no_json(self):
+        self.fails(USAGE, 'metrics', '--json')
+
     def test_file_or_http(self):
         self.fails(USAGE, 'metrics', '--http', '--output=/dev/null')
 

@@ -128,6 +128,7 @@ class Words(Case):
     def test_formats(self):
         formats = self.fcctl('plan', '--formats').split()
         self.assertIn('NV12', formats)
+        self.assertEqual(self.json('plan', '--formats'), formats)
         for name in formats:
             self.assertGreater(
                 self.json('plan', '64x32', name, '2f')['frame_size'], 0)
