@@ -97,6 +97,8 @@ guint64 fcctl_silence (const fc_slot_stat_t *stat);
 guint64 fcctl_lag (const fc_slot_stat_t *stat,
                    const fc_consumer_stat_t *consumer);
 guint64 fcctl_lag_ns (const fc_slot_stat_t *stat, guint64 lag);
+/* Whether the slot's consumers may be seen; where not, none are counted. */
+gboolean fcctl_sees_consumers (const fc_slot_stat_t *stat);
 /* "user", "group", "all". */
 const gchar *fcctl_share (fc_share_t share);
 

@@ -152,7 +152,9 @@ fcctl_json_slot (JsonBuilder *builder, const fc_slot_stat_t *stat,
   fcctl_json_uint (builder, "epoch", stat->epoch);
   fcctl_json_uint (builder, "writer_pid", stat->writer_pid);
   fcctl_json_uint (builder, "writer_uid", stat->writer_uid);
-  fcctl_json_uint (builder, "consumers", stat->consumers);
+  fcctl_json_time (builder, "consumers",
+                   fcctl_sees_consumers (stat) ? stat->consumers
+                                               : FC_TIME_NONE);
   fcctl_json_uint (builder, "cells_out", stat->cells_out);
   fcctl_json_uint (builder, "head", stat->head);
   fcctl_json_uint (builder, "first_seq", stat->first_seq);

@@ -42,11 +42,13 @@ static void
 add_row (List *list, const fc_slot_stat_t *stat)
 {
   g_autofree gchar *format = fcctl_format (stat->dir, stat->name, 0);
+  gboolean seen = fcctl_sees_consumers (stat);
 
   fcctl_table_add (
       list->table, g_strdup (stat->name), fcctl_colored_state (stat),
       size_and_rate (stat, format),
-      g_strdup_printf ("%u/%u", stat->consumers, stat->max_consumers),
+      seen ? g_strdup_printf ("%u/%u", stat->consumers, stat->max_consumers)
+           : g_strdup_printf ("-/%u", stat->max_consumers),
       g_strdup_printf ("%u", stat->ring_depth),
       fcctl_bytes (stat->bytes_allocated), fcctl_caps_short (format), NULL);
 }

@@ -16,7 +16,8 @@
 typedef struct
 {
   fc_slot_stat_t stat;
-  gchar *labels; /* slot="cam0" */
+  gchar *labels;   /* slot="cam0" */
+  gboolean hidden; /* its consumers may not be seen */
   GArray *consumers;
 } Slot;
 
@@ -72,12 +73,12 @@ add_consumer (const fc_consumer_stat_t *stat, void *user_data)
 static int
 add_slot (const fc_slot_stat_t *stat, void *user_data)
 {
-  Slot slot = { *stat, label ("slot", stat->name),
+  Slot slot = { *stat, label ("slot", stat->name), FALSE,
                 g_array_new (FALSE, FALSE, sizeof (Consumer)) };
 
   g_array_set_clear_func (slot.consumers, clear_consumer);
-  /* A table that may not be read leaves its consumers out. */
-  fc_slot_consumers (stat->dir, stat->name, add_consumer, &slot);
+  slot.hidden
+      = fc_slot_consumers (stat->dir, stat->name, add_consumer, &slot) < 0;
   g_array_append_val ((GArray *) user_data, slot);
   return 0;
 }
@@ -87,6 +88,7 @@ add_slot (const fc_slot_stat_t *stat, void *user_data)
 typedef enum
 {
   COUNT, /* a number as it is */
+  TABLE, /* a number that is known where the consumers may be seen */
   NS,    /* ns, told in seconds */
   NEWEST /* the wall's time of the newest frame, if there is one */
 } Kind;
@@ -132,7 +134,7 @@ static const Metric slot_metrics[] = {
   { "slot_planned_bytes", "gauge", "Shared memory that it has at the most.",
     FIELD (fc_slot_stat_t, bytes_planned), COUNT },
   { "slot_consumers", "gauge", "Consumers attached.",
-    FIELD (fc_slot_stat_t, consumers), COUNT },
+    FIELD (fc_slot_stat_t, consumers), TABLE },
   { "slot_max_consumers", "gauge", "Consumers that there is room for.",
     FIELD (fc_slot_stat_t, max_consumers), COUNT },
   { "slot_generation", "gauge", "Which life of the slot's files this is.",
@@ -179,7 +181,7 @@ sample (GString *out, const Metric *metric, const gchar *labels,
       value = (guint64) g_get_real_time () * 1000 - fcctl_age (stat);
     }
   g_string_append_printf (out, "framecache_%s{%s} ", metric->name, labels);
-  if (metric->kind == COUNT)
+  if (metric->kind == COUNT || metric->kind == TABLE)
     g_string_append_printf (out, "%" G_GUINT64_FORMAT "\n", value);
   else
     g_string_append_printf (out, "%" G_GUINT64_FORMAT ".%09u\n",
@@ -292,7 +294,8 @@ tell (const GArray *slots)
         {
           const Slot *slot = &g_array_index (slots, Slot, i);
 
-          sample (out, metric, slot->labels, &slot->stat);
+          if (metric->kind != TABLE || !slot->hidden)
+            sample (out, metric, slot->labels, &slot->stat);
         }
     }
   tell_consumers (out, slots);

@@ -77,8 +77,10 @@ show_frames (const fc_slot_stat_t *stat)
   g_autofree gchar *time
       = span != FC_TIME_NONE ? fcctl_duration (span) : g_strdup ("-");
 
-  linef ("Rate", "%s, %s, frames of up to %s (%" G_GUINT64_FORMAT " bytes)",
-         rate, bits, size, stat->frame_size);
+  linef ("Frame", "up to %s (%" G_GUINT64_FORMAT " bytes)", size,
+         stat->frame_size);
+  if (stat->frame_rate > 0)
+    linef ("Rate", "%s, %s", rate, bits);
   if (stat->newest_commit_ns == FC_TIME_NONE)
     linef ("Frames", "none yet, next is %" G_GUINT64_FORMAT, stat->head);
   else
@@ -170,11 +172,12 @@ show_consumers (const fc_slot_stat_t *stat, fc_slot_view_t *view)
   Consumers consumers = { stat, fcctl_table_new (titles), NULL };
   int r = fc_slot_view_consumers (view, each_consumer, &consumers);
 
-  linef ("Consumers", "%u of %u, each with up to %u leases", stat->consumers,
-         stat->max_consumers, stat->leases);
   if (r < 0)
-    fcctl_line ("", fc_error_detail ());
-  else if (stat->consumers > 0)
+    fcctl_line ("Consumers", fc_error_detail ());
+  else
+    linef ("Consumers", "%u of %u, each with up to %u leases", stat->consumers,
+           stat->max_consumers, stat->leases);
+  if (r == 0 && stat->consumers > 0)
     {
       printf ("\n");
       fcctl_table_print (consumers.table, stdout, fcctl_width ());
@@ -200,19 +203,30 @@ show_text (const fc_slot_stat_t *stat, fc_slot_view_t *view)
   show_consumers (stat, view);
 }
 
+/* The consumers as an array, or null where they may not be seen. */
+static JsonNode *
+list_consumers (const fc_slot_stat_t *stat, fc_slot_view_t *view)
+{
+  g_autoptr (JsonBuilder) list = json_builder_new ();
+  Consumers consumers = { stat, NULL, list };
+  int r;
+
+  json_builder_begin_array (list);
+  r = fc_slot_view_consumers (view, each_consumer, &consumers);
+  json_builder_end_array (list);
+  return r < 0 ? json_node_new (JSON_NODE_NULL) : json_builder_get_root (list);
+}
+
 static void
 show_json (const fc_slot_stat_t *stat, fc_slot_view_t *view)
 {
   g_autoptr (GBytes) format = fcctl_read_format (stat->dir, stat->name);
   JsonBuilder *json = json_builder_new ();
-  Consumers consumers = { stat, NULL, json };
 
   json_builder_begin_object (json);
   fcctl_json_slot (json, stat, format);
   json_builder_set_member_name (json, "consumer_list");
-  json_builder_begin_array (json);
-  fc_slot_view_consumers (view, each_consumer, &consumers);
-  json_builder_end_array (json);
+  json_builder_add_value (json, list_consumers (stat, view));
   json_builder_end_object (json);
   fcctl_print_json (json);
 }

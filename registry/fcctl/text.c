@@ -139,6 +139,19 @@ fcctl_lag_ns (const fc_slot_stat_t *stat, guint64 lag)
   return (guint64) (1e9 * (gdouble) lag / stat->frame_rate);
 }
 
+static int
+pass_over (const fc_consumer_stat_t *consumer, void *user_data)
+{
+  return 0;
+}
+
+gboolean
+fcctl_sees_consumers (const fc_slot_stat_t *stat)
+{
+  return stat->consumers > 0
+         || fc_slot_consumers (stat->dir, stat->name, pass_over, NULL) == 0;
+}
+
 const gchar *
 fcctl_share (fc_share_t share)
 {

@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import time
+import unittest
 
 from fcctl_case import NO_SLOT, USAGE, FAILED, Case, main, wait_for
 
@@ -94,6 +95,27 @@ class Shows(Case):
         os.kill(writer.pid, signal.SIGSTOP)
         self.addCleanup(os.kill, writer.pid, signal.SIGCONT)
         self.assertIn('cam0', self.fcctl('show', 'cam0'))
+
+
+class Others(Case):
+    """Who may read a slot, and is not trusted."""
+
+    @unittest.skipUnless(os.geteuid() == 0, 'only root gives slots away')
+    def test_consumers_may_not_be_seen(self):
+        os.chmod(self.directory, 0o755)
+        self.fcctl('create', 'cam0', '4096', '--access=all', '--owner=nobody')
+        # A user like any other, and one who may run what was built.
+        who = ('setpriv', '--inh-caps=-all', '--bounding-set=-all')
+        text = self.fcctl('show', 'cam0', prefix=who)
+        self.assertRegex(text, r'Consumers +may not read the consumer table')
+        slot = self.json('show', 'cam0', prefix=who)
+        self.assertIsNone(slot['consumers'])
+        self.assertIsNone(slot['consumer_list'])
+        self.assertIn(' -/64 ', self.fcctl('list', prefix=who))
+        self.assertNotIn('framecache_slot_consumers{',
+                         self.fcctl('metrics', prefix=who))
+        self.assertEqual(self.show('cam0')['consumers'], 0)
+        self.assertEqual(self.show('cam0')['consumer_list'], [])
 
 
 class Failures(Case):
