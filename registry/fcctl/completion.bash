@@ -21,17 +21,19 @@ _fcctl_slots () {
   "$fcctl" "${directory[@]}" list --names 2>/dev/null
 }
 
-# Options whose value is a word of its own, so that it is not taken for the
-# command or an argument.
-_fcctl_valued () {
-  _fcctl_help "$@" |
-    sed -nE 's/^  (-.), (--[a-z-]+)=.*/\1\n\2/p; s/^  (--[a-z-]+)=.*/\1/p'
+# What the option $1 takes, as help has it: DIR, FILE, ... Nothing for an option
+# that takes nothing.
+_fcctl_takes () {
+  local words
+  while read -ra words; do
+    [[ " ${words[*]:1} " == *" $1 "* ]] && printf '%s' "${words[0]}"
+  done < <(_fcctl_help ${command:+"$command"} |
+    sed -nE 's/^  (-.)?,? ?(--[a-z-]+)=([A-Z]+) .*/\3 \1 \2/p')
 }
 
 # Into command, arguments (how many stand before the cursor) and directory.
 _fcctl_look () {
-  local i word valued
-  valued=$'\n'$(_fcctl_valued)$'\n'
+  local i word
   for ((i = 1; i < cword; i++)); do
     word=${words[i]}
     case $word in
@@ -39,10 +41,9 @@ _fcctl_look () {
       --directory=*) directory=("$word") ;;
     esac
     if [[ $word == -* ]]; then
-      [[ $valued == *$'\n'"$word"$'\n'* ]] && ((i++))
+      [[ -n $(_fcctl_takes "$word") ]] && ((i++))
     elif [[ -z $command ]]; then
       command=$word
-      valued=$'\n'$(_fcctl_valued "$command")$'\n'
     else
       ((arguments++))
     fi
@@ -51,13 +52,12 @@ _fcctl_look () {
 
 _fcctl_value () {
   case $1 in
-    -d | --directory) _filedir -d ;;
-    --output) _filedir ;;
-    --color) _fcctl_reply 'auto always never' ;;
-    --bus) _fcctl_reply 'auto session system none' ;;
-    --access | --trust) _fcctl_reply 'user group all' ;;
-    --owner) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
-    *) return 1 ;;
+    DIR) _filedir -d ;;
+    FILE) _filedir ;;
+    WHEN) _fcctl_reply 'auto always never' ;;
+    BUS) _fcctl_reply 'auto session system none' ;;
+    WHO) _fcctl_reply 'user group all' ;;
+    USER) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
   esac
 }
 
@@ -84,14 +84,14 @@ _fcctl_argument () {
 _fcctl () {
   # shellcheck disable=SC2034 # split and prev are _init_completion's
   local cur prev words cword split
-  local fcctl=$1 command='' arguments=0 directory=()
+  local fcctl=$1 command='' arguments=0 takes directory=()
   _init_completion -s || return
 
   _fcctl_look
-  if [[ $prev == -* ]] && _fcctl_value "$prev"; then
-    return
-  elif [[ $split == true ]]; then
-    return
+  takes=
+  [[ $prev == -* ]] && takes=$(_fcctl_takes "$prev")
+  if [[ -n $takes || $split == true ]]; then
+    _fcctl_value "$takes"
   elif [[ $cur == -* ]]; then
     _fcctl_reply "$(_fcctl_options ${command:+"$command"})"
     [[ ${COMPREPLY-} == *= ]] && compopt -o nospace

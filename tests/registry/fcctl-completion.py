@@ -81,6 +81,9 @@ class Completes(Case):
         self.assertEqual(self.complete('fcctl rm cam0 c'), ['cam0', 'cam1'])
         self.assertEqual(self.complete('fcctl show cam0 '), [])
         self.assertEqual(self.complete('fcctl list '), [])
+        self.assertEqual(self.complete('fcctl gc --age '), [])
+        self.assertEqual(self.complete('fcctl gc -a 3 m'), ['mic0'])
+        self.assertEqual(self.complete('fcctl gc --age=3 m'), ['mic0'])
 
     def test_slots_of_another_directory(self):
         self.writer('cam0')
@@ -116,6 +119,8 @@ class Completes(Case):
         self.assertEqual(sorted(self.complete(
             f'fcctl metrics --output={folder}/f')),
             [f'{folder}/file', f'{folder}/folder'])
+        self.assertEqual(sorted(self.complete(f'fcctl metrics -o {folder}/f')),
+                         [f'{folder}/file', f'{folder}/folder'])
 
     def test_in_a_real_shell(self):
         """bash itself, on a terminal: Tab fills the line in."""
