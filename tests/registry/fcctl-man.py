@@ -114,6 +114,9 @@ class Pages(Case):
 
     @unittest.skipUnless(shutil.which('man'), 'man is not installed')
     def test_man_shows_them(self):
+        # Small systems have one that only says that it is none.
+        if not self.lint('man', '--version').startswith('man '):
+            self.skipTest('man is not installed')
         for page in self.built():
             text = self.lint('man', '--warnings', '-l', page)
             self.assertTrue(text.startswith(page.stem + '(1)'), text)
