@@ -57,6 +57,7 @@ _fcctl_value () {
     WHEN) _fcctl_reply 'auto always never' ;;
     BUS) _fcctl_reply 'auto session system none' ;;
     WHO) _fcctl_reply 'user group all' ;;
+    KEY) _fcctl_reply 'name rate bits lag drops memory' ;;
     USER) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
   esac
 }

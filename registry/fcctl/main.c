@@ -17,6 +17,8 @@ typedef struct
 static const Command commands[] = {
   { "list", fcctl_list, "the slots and what is in them" },
   { "show", fcctl_show, "one slot, and who reads it" },
+  { "top", fcctl_top, "all slots and their consumers, live" },
+  { "watch", fcctl_watch, "one slot, as a consumer of it" },
   { "create", fcctl_create, "reserve a slot" },
   { "rm", fcctl_rm, "take slots away" },
   { "plan", fcctl_plan, "how much memory slots take, and whether they fit" },
