@@ -58,6 +58,8 @@ _fcctl_value () {
     BUS) _fcctl_reply 'auto session system none' ;;
     WHO) _fcctl_reply 'user group all' ;;
     KEY) _fcctl_reply 'name rate bits lag drops memory' ;;
+    WHERE) _fcctl_reply 'latest key oldest live' ;;
+    TYPE) _fcctl_reply 'png jpeg' ;;
     USER) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
   esac
 }

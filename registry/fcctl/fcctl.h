@@ -154,6 +154,8 @@ const gchar *fcctl_plain (void);
  * BUILDER. */
 void fcctl_print_json (JsonBuilder *builder);
 void fcctl_print_json_line (JsonBuilder *builder);
+/* The same line, the caller's. */
+gchar *fcctl_json_line (JsonBuilder *builder);
 /* One member; the string may be NULL and need not be UTF-8, the time may be
  * FC_TIME_NONE: null. */
 void fcctl_json_uint (JsonBuilder *builder, const gchar *name, guint64 value);

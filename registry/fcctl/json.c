@@ -32,8 +32,8 @@ plain_json (const gchar *text)
   return g_string_free (out, FALSE);
 }
 
-static void
-print (JsonBuilder *builder, gboolean pretty)
+static gchar *
+write_json (JsonBuilder *builder, gboolean pretty)
 {
   g_autoptr (JsonGenerator) generator = json_generator_new ();
   g_autoptr (JsonNode) root = json_builder_get_root (builder);
@@ -44,8 +44,22 @@ print (JsonBuilder *builder, gboolean pretty)
   json_generator_set_pretty (generator, pretty);
   text = json_generator_to_data (generator, NULL);
   plain = plain_json (text);
-  printf ("%s\n", plain);
   g_object_unref (builder);
+  return g_strconcat (plain, "\n", NULL);
+}
+
+gchar *
+fcctl_json_line (JsonBuilder *builder)
+{
+  return write_json (builder, FALSE);
+}
+
+static void
+print (JsonBuilder *builder, gboolean pretty)
+{
+  g_autofree gchar *text = write_json (builder, pretty);
+
+  fputs (text, stdout);
 }
 
 void

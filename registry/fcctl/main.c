@@ -19,6 +19,8 @@ static const Command commands[] = {
   { "show", fcctl_show, "one slot, and who reads it" },
   { "top", fcctl_top, "all slots and their consumers, live" },
   { "watch", fcctl_watch, "one slot, as a consumer of it" },
+  { "snapshot", fcctl_snapshot, "the newest picture, as PNG or JPEG" },
+  { "dump", fcctl_dump, "the newest frame's bytes" },
   { "create", fcctl_create, "reserve a slot" },
   { "rm", fcctl_rm, "take slots away" },
   { "plan", fcctl_plan, "how much memory slots take, and whether they fit" },
