@@ -25,6 +25,7 @@ static const Command commands[] = {
   { "rm", fcctl_rm, "take slots away" },
   { "plan", fcctl_plan, "how much memory slots take, and whether they fit" },
   { "gc", fcctl_gc, "collect what crashes left" },
+  { "doctor", fcctl_doctor, "what stands in the way, and what to do" },
   { "health", fcctl_health, "an exit code that says whether slots are alive" },
   { "metrics", fcctl_metrics, "Prometheus' text format" },
 };
