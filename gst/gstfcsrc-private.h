@@ -6,6 +6,7 @@
 #define GST_FC_SRC_PRIVATE_H
 
 #include "gstfcattachment.h"
+#include "gstfcbus.h"
 #include "gstfcclock.h"
 #include "gstfccommon.h"
 #include "gstfchistogram.h"
@@ -18,6 +19,13 @@
 G_BEGIN_DECLS
 
 GST_DEBUG_CATEGORY_EXTERN (gst_fc_src_debug);
+
+typedef enum
+{
+  GST_FC_ATTACH_AUTO,
+  GST_FC_ATTACH_DIRECTORY,
+  GST_FC_ATTACH_BUS
+} GstFcAttach;
 
 typedef enum
 {
@@ -67,6 +75,7 @@ typedef struct
 {
   gchar *slot;
   gchar *directory;
+  GstFcAttach attach;
   GstFcStart start;
   gint64 start_time; /* ns, below 0: how long ago to begin */
   GstFcLap on_lap;
@@ -115,6 +124,7 @@ struct _GstFcSrc
   gboolean paused;
   gboolean pausing;    /* the base class is about it */
   gboolean key_wanted; /* downstream asked for a key frame */
+  gboolean bus_answered;
   gboolean played;     /* was PLAYING since start */
   guint64 skip_before; /* frames captured before this are too old, or 0 */
   GstFcAttachment *attachment;
@@ -123,6 +133,7 @@ struct _GstFcSrc
   /* The streaming thread's, and start's and stop's. */
   GstFcSrcSettings use; /* as they were at start */
   fc_consumer_t *consumer;
+  GstFcBus *bus; /* while a slot is waited for that may come by it */
   gboolean attached;
   gboolean reused;    /* the consumer was attached in an earlier life */
   gboolean begin;     /* at the position that `start` names */
@@ -174,6 +185,7 @@ enum
 {
   GST_FC_SRC_PROP_SLOT = 1,
   GST_FC_SRC_PROP_DIRECTORY,
+  GST_FC_SRC_PROP_ATTACH,
   GST_FC_SRC_PROP_START,
   GST_FC_SRC_PROP_START_TIME,
   GST_FC_SRC_PROP_ON_LAP,
@@ -187,6 +199,11 @@ enum
 };
 
 void gst_fc_src_install_properties (GObjectClass *klass);
+
+/* gstfcsrc.c */
+
+/* With wait_lock: whether waiting ends at once is what its flags say. */
+void gst_fc_src_update_interrupted (GstFcSrc *self);
 
 /* gstfcsrcuri.c */
 
@@ -218,6 +235,23 @@ void gst_fc_src_follow_sticky (GstFcSrc *self, guint32 serial);
 
 /* Wait out PAUSED. FALSE where it is flushing. */
 gboolean gst_fc_src_may_run (GstFcSrc *self);
+
+/* gstfcsrcbus.c */
+
+/* Have the bus asked for the slot, where that is wanted and not done yet. */
+void gst_fc_src_ask_bus (GstFcSrc *self);
+/* To be asked no more. */
+void gst_fc_src_leave_bus (GstFcSrc *self);
+
+/* Wait up to TIMEOUT ns for its answer; however short that is, until all were
+ * asked once. Returns FC_INTERRUPTED where there is something to look at, or
+ * -ENOENT. */
+int gst_fc_src_wait_for_bus (GstFcSrc *self, gint64 timeout);
+
+/* Attach to what it has answered. Returns as fc_consumer_attach_fds (), -ENOENT
+ * where there is no answer either; -ENOTSUP: self->failure is to be
+ * returned. */
+int gst_fc_src_attach_by_bus (GstFcSrc *self);
 
 /* gstfcsrcstart.c */
 

@@ -39,12 +39,20 @@
  * is left out is `skipped` in the statistics. A force-key-unit event from
  * downstream is passed on to the writer, and by fcsink upstream of it.
  *
+ * ## Containers
+ * A reader in a container or a sandbox needs the slot directory; or else a bus
+ * that a framecache registry is on, which hands it the slot's files, as far as
+ * the slot lets its user read (#GstFcSrc:attach). That is asked while a slot is
+ * waited for, and again after each change of format; frames come without it. It
+ * may start after the reader, and be started again at any time.
+ *
  * ## URIs
  * Players and uridecodebin open a slot as `fc:///cam0`, or as `fc://cam0` where
  * its name has no capital letters. A query sets properties, as in
  * `fc:///cam0?start=oldest&on-lap=latest`: start, start-time, on-lap, on-eos,
  * on-writer-lost, wait-for-slot, timestamps, memory, request-key-frame and
- * num-buffers; never the directory. What a URI does not name gets its default.
+ * num-buffers; never the directory, nor attach. What a URI does not name gets
+ * its default.
  * `preset` stands for several at once; what else the query says goes before it:
  *
  * * live: start=live on-lap=latest
@@ -93,15 +101,22 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (
 
 /* State ---------------------------------------------------------------- */
 
+void
+gst_fc_src_update_interrupted (GstFcSrc *self)
+{
+  if (self->attachment != NULL)
+    gst_fc_attachment_set_interrupted (
+        self->attachment, self->flushing || self->stopping || self->paused
+                              || self->key_wanted || self->bus_answered);
+}
+
 /* With wait_lock. */
 static void
 gst_fc_src_wake (GstFcSrc *self)
 {
   GST_DEBUG_OBJECT (self, "flushing %d, stopping %d, paused %d", self->flushing,
                     self->stopping, self->paused);
-  if (self->attachment != NULL)
-    gst_fc_attachment_set_interrupted (
-        self->attachment, self->flushing || self->stopping || self->paused);
+  gst_fc_src_update_interrupted (self);
   gst_fc_history_set_interrupted (
       &self->history, self->flushing || self->stopping || self->paused);
   g_cond_broadcast (&self->wait_cond);
@@ -304,6 +319,7 @@ gst_fc_src_stop (GstBaseSrc *src)
   gst_fc_src_settle (self);
   g_queue_clear_full (&self->pending, (GDestroyNotify) gst_buffer_unref);
   gst_fc_src_leave_history (self);
+  gst_fc_src_leave_bus (self);
   self->consumer = NULL;
   self->attached = FALSE;
   if (self->attachment != NULL)
@@ -402,6 +418,9 @@ gst_fc_src_set_property (GObject *object, guint id, const GValue *value,
       g_free (settings->directory);
       settings->directory = g_value_dup_string (value);
       break;
+    case GST_FC_SRC_PROP_ATTACH:
+      settings->attach = (GstFcAttach) g_value_get_enum (value);
+      break;
     case GST_FC_SRC_PROP_START:
       settings->start = (GstFcStart) g_value_get_enum (value);
       break;
@@ -473,6 +492,9 @@ gst_fc_src_get_property (GObject *object, guint id, GValue *value,
       break;
     case GST_FC_SRC_PROP_DIRECTORY:
       g_value_set_string (value, settings->directory);
+      break;
+    case GST_FC_SRC_PROP_ATTACH:
+      g_value_set_enum (value, settings->attach);
       break;
     case GST_FC_SRC_PROP_START:
       g_value_set_enum (value, settings->start);

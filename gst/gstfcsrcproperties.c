@@ -4,6 +4,19 @@
  */
 #include "gstfcsrc-private.h"
 
+static const GEnumValue attach_values[] = {
+  { GST_FC_ATTACH_AUTO,
+    "By the directory; where it has no such slot, also by a registry that runs"
+    " on the session bus or the system bus",
+    "auto" },
+  { GST_FC_ATTACH_DIRECTORY, "By the slot directory alone", "directory" },
+  { GST_FC_ATTACH_BUS,
+    "By the registry on the session bus, else on the system bus, started where"
+    " that is possible",
+    "bus" },
+  { 0, NULL, NULL },
+};
+
 static const GEnumValue start_values[] = {
   { GST_FC_START_LIVE, "The next frame", "live" },
   { GST_FC_START_LATEST, "At once, the newest there is", "latest" },
@@ -78,6 +91,11 @@ install_enum (GObjectClass *klass, guint id, const gchar *type_name,
 static void
 install_enums (GObjectClass *klass)
 {
+  install_enum (klass, GST_FC_SRC_PROP_ATTACH, "GstFcAttach", attach_values,
+                "attach", "Attach",
+                "How to come by the slot; the bus is for a reader that can not"
+                " see the slot directory, in a container for instance",
+                GST_PARAM_MUTABLE_READY);
   install_enum (klass, GST_FC_SRC_PROP_START, "GstFcStart", start_values,
                 "start", "Start",
                 "Where to begin to read; delta units before a key frame are"

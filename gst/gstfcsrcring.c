@@ -39,13 +39,24 @@ gst_fc_src_patience (GstFcSrc *self)
 static GstFlowReturn
 gst_fc_src_no_slot (GstFcSrc *self)
 {
+  gchar *said;
+
   if (self->after_eos)
     {
       GST_INFO_OBJECT (self, "no new writer came: the end stands");
       return GST_FLOW_EOS;
     }
-  GST_FC_ELEMENT_ERROR (self, -ENOENT, GST_RESOURCE_ERROR_NOT_FOUND,
-                        self->use.slot);
+  said = self->bus != NULL ? gst_fc_bus_describe (self->bus) : NULL;
+  if (self->use.attach == GST_FC_ATTACH_BUS)
+    GST_ELEMENT_ERROR (self, RESOURCE, NOT_FOUND,
+                       ("Slot %s did not come by the bus: are its writer and"
+                        " fc-registry running? (%s)",
+                        self->use.slot, said),
+                       (NULL));
+  else
+    GST_FC_ELEMENT_ERROR (self, -ENOENT, GST_RESOURCE_ERROR_NOT_FOUND,
+                          said != NULL ? said : self->use.slot);
+  g_free (said);
   return GST_FLOW_ERROR;
 }
 
@@ -264,26 +275,55 @@ gst_fc_src_attached (GstFcSrc *self, int r)
   return ret;
 }
 
-GstFlowReturn
-gst_fc_src_attach (GstFcSrc *self)
+/* Waits. Returns as fc_consumer_attach (), FC_INTERRUPTED also where the bus
+ * has something. */
+static int
+gst_fc_src_look_for_slot (GstFcSrc *self)
 {
   gint64 patience = gst_fc_src_patience (self);
   int r;
 
+  gst_fc_src_ask_bus (self);
+  if (self->use.attach == GST_FC_ATTACH_BUS)
+    return gst_fc_src_wait_for_bus (self, patience);
   r = fc_consumer_attach (self->consumer, patience);
+  if (r == -ENOENT && self->bus != NULL
+      && gst_fc_src_wait_for_bus (self, 0) == FC_INTERRUPTED)
+    return FC_INTERRUPTED;
+  return r;
+}
+
+/* R is an error of looking for the slot. */
+static GstFlowReturn
+gst_fc_src_not_attached (GstFcSrc *self, int r)
+{
   switch (r)
     {
-    case 0:
-    case 1:
-      return gst_fc_src_attached (self, r);
     case FC_INTERRUPTED:
       return GST_FLOW_OK;
     case -ENOENT:
     case FC_TIMEOUT:
       return gst_fc_src_no_slot (self);
+    case -ENOTSUP:
+      return self->failure;
     default:
       GST_FC_ELEMENT_ERROR (self, r, GST_RESOURCE_ERROR_OPEN_READ,
                             self->use.slot);
       return GST_FLOW_ERROR;
     }
+}
+
+GstFlowReturn
+gst_fc_src_attach (GstFcSrc *self)
+{
+  int r = gst_fc_src_attach_by_bus (self);
+  GstFlowReturn ret = GST_FLOW_OK;
+
+  if (r == -ENOENT)
+    r = gst_fc_src_look_for_slot (self);
+  if (r < 0)
+    ret = gst_fc_src_not_attached (self, r);
+  if (r != FC_INTERRUPTED)
+    gst_fc_src_leave_bus (self);
+  return r < 0 ? ret : gst_fc_src_attached (self, r);
 }

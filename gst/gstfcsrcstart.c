@@ -167,8 +167,7 @@ gst_fc_src_pass_on_request (GstFcSrc *self)
   wanted = self->key_wanted;
   self->key_wanted = FALSE;
   if (wanted)
-    gst_fc_attachment_set_interrupted (
-        self->attachment, self->flushing || self->stopping || self->paused);
+    gst_fc_src_update_interrupted (self);
   g_mutex_unlock (&self->wait_lock);
   if (wanted && self->attached)
     gst_fc_src_request_key (self);
@@ -181,8 +180,7 @@ gst_fc_src_want_key (GstFcSrc *self)
 {
   g_mutex_lock (&self->wait_lock);
   self->key_wanted = TRUE;
-  if (self->attachment != NULL)
-    gst_fc_attachment_set_interrupted (self->attachment, TRUE);
+  gst_fc_src_update_interrupted (self);
   g_mutex_unlock (&self->wait_lock);
 }
 

@@ -14,7 +14,7 @@
 #define EXAMPLE "write it like fc:///cam0 or fc:///cam0?start=oldest"
 
 /* The properties that a query may set; those that this fcsrc does not have are
- * left out. Never the directory. */
+ * left out. Never the directory, nor whether a bus may start something. */
 static const gchar *const keys[] = {
   "start",       "start-time",     "on-lap",
   "on-eos",      "on-writer-lost", "wait-for-slot",

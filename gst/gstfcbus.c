@@ -1,0 +1,510 @@
+/* framecache: a slot by way of the registry on the bus
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The connections are its own, not those that a process shares: these end the
+ * process when the bus goes. Nothing that a registry says is believed but the
+ * descriptors, and those are libfc's to judge.
+ */
+#include <gio/gio.h>
+#include <gio/gunixfdlist.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gstfcbus.h"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_fc_src_debug);
+#define GST_CAT_DEFAULT gst_fc_src_debug
+
+#define REGISTRY "org.framecache.Registry1"
+#define ROOT_PATH "/org/framecache/Registry1"
+#define SLOT_PATH ROOT_PATH "/slot/"
+#define REGISTRY_INTERFACE "org.framecache.Registry1"
+#define SLOT_INTERFACE "org.framecache.Slot1"
+#define ERROR_NOT_FOUND "org.framecache.Error.NotFound"
+#define ERROR_NOT_PERMITTED "org.framecache.Error.NotPermitted"
+
+/* Signals tell when to ask again; what they do not tell of (a bus that comes,
+ * a ring that was replaced while it was handed over) is found out by asking,
+ * soon at first and then once a second. */
+#define RETRY_FIRST 20  /* ms */
+#define RETRY_MOST 1000 /* ms */
+/* How long a registry that does not answer keeps the next from being asked. */
+#define CALL_TIMEOUT 5000 /* ms */
+/* Of a sentence from the bus, bytes. */
+#define SENTENCE_MAX 1000
+
+static const struct
+{
+  GBusType type;
+  const gchar *name;
+} buses[] = {
+  { G_BUS_TYPE_SESSION, "session bus" },
+  { G_BUS_TYPE_SYSTEM, "system bus" },
+};
+
+#define N_BUSES G_N_ELEMENTS (buses)
+
+struct _GstFcBus
+{
+  gchar *slot;
+  gchar *path;
+  gboolean activate;
+  GstFcBusFunc func;
+  gpointer user_data;
+  GThread *thread;
+  GMainContext *context;
+  GCancellable *cancellable; /* ends the thread */
+
+  /* The thread's. */
+  GDBusConnection *connections[N_BUSES];
+  gboolean missed[N_BUSES]; /* that registry said that there is no such slot */
+  gboolean changed;         /* a signal came: ask */
+  gboolean due;             /* it is time to */
+
+  GMutex lock;
+  gboolean asked;
+  gboolean answered; /* and that is to be taken */
+  gboolean resting;  /* not to ask on */
+  GstFcBusAnswer answer;
+  gchar *said[N_BUSES];
+};
+
+void
+gst_fc_bus_answer_clear (GstFcBusAnswer *answer)
+{
+  if (answer->ring_fd >= 0)
+    close (answer->ring_fd);
+  if (answer->table_fd >= 0)
+    close (answer->table_fd);
+  g_free (answer->refusal);
+  *answer = (GstFcBusAnswer) GST_FC_BUS_ANSWER_INIT;
+}
+
+static gchar *
+slot_path (const gchar *slot)
+{
+  GString *path = g_string_new (SLOT_PATH);
+
+  for (; *slot != '\0'; slot++)
+    if (g_ascii_isalnum (*slot))
+      g_string_append_c (path, *slot);
+    else
+      g_string_append_printf (path, "_%02x", (guchar) *slot);
+  return g_string_free (path, FALSE);
+}
+
+/* A copy of what may be anything. */
+static gchar *
+sentence (const gchar *text)
+{
+  return g_utf8_make_valid (text, (gssize) MIN (strlen (text), SENTENCE_MAX));
+}
+
+/* What is remembered of bus I. */
+static void
+note (GstFcBus *self, guint i, const gchar *who, const gchar *text)
+{
+  gchar *valid, *said;
+
+  if (g_cancellable_is_cancelled (self->cancellable))
+    return;
+  valid = sentence (text);
+  said = g_strdup_printf ("%s%s: %s", who, buses[i].name, valid);
+  g_free (valid);
+  g_mutex_lock (&self->lock);
+  if (g_strcmp0 (said, self->said[i]) != 0)
+    GST_INFO ("slot %s, %s", self->slot, said);
+  g_free (self->said[i]);
+  self->said[i] = said;
+  g_mutex_unlock (&self->lock);
+}
+
+/* Connecting ----------------------------------------------------------- */
+
+static void
+on_signal (GDBusConnection *connection, const gchar *sender, const gchar *path,
+           const gchar *interface, const gchar *signal, GVariant *parameters,
+           gpointer user_data)
+{
+  GstFcBus *self = user_data;
+
+  self->changed = TRUE;
+}
+
+static void
+on_interfaces_added (GDBusConnection *connection, const gchar *sender,
+                     const gchar *path, const gchar *interface,
+                     const gchar *signal, GVariant *parameters,
+                     gpointer user_data)
+{
+  GstFcBus *self = user_data;
+  const gchar *added;
+
+  if (!g_variant_is_of_type (parameters, G_VARIANT_TYPE ("(oa{sa{sv}})")))
+    return;
+  g_variant_get_child (parameters, 0, "&o", &added);
+  self->changed |= g_str_equal (added, self->path);
+}
+
+/* Before the first question, so that no answer can be out of date unnoticed. */
+static void
+subscribe (GstFcBus *self, GDBusConnection *connection)
+{
+  g_dbus_connection_signal_subscribe (
+      connection, "org.freedesktop.DBus", "org.freedesktop.DBus",
+      "NameOwnerChanged", "/org/freedesktop/DBus", REGISTRY,
+      G_DBUS_SIGNAL_FLAGS_NONE, on_signal, self, NULL);
+  g_dbus_connection_signal_subscribe (
+      connection, REGISTRY, "org.freedesktop.DBus.ObjectManager",
+      "InterfacesAdded", ROOT_PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE,
+      on_interfaces_added, self, NULL);
+  g_dbus_connection_signal_subscribe (
+      connection, REGISTRY, "org.freedesktop.DBus.Properties",
+      "PropertiesChanged", self->path, SLOT_INTERFACE, G_DBUS_SIGNAL_FLAGS_NONE,
+      on_signal, self, NULL);
+}
+
+/* Gio would start a session bus where there is none; the registry is not on a
+ * bus that nobody has begun. */
+static gboolean
+has_address (GBusType type)
+{
+  const gchar *runtime = g_getenv ("XDG_RUNTIME_DIR");
+  gchar *socket;
+  gboolean has;
+
+  if (type != G_BUS_TYPE_SESSION || g_getenv ("DBUS_SESSION_BUS_ADDRESS"))
+    return TRUE;
+  if (runtime == NULL)
+    return FALSE;
+  socket = g_build_filename (runtime, "bus", NULL);
+  has = g_file_test (socket, G_FILE_TEST_EXISTS);
+  g_free (socket);
+  return has;
+}
+
+static GDBusConnection *
+open_connection (GstFcBus *self, GBusType type, GError **error)
+{
+  GDBusConnection *connection;
+  gchar *address;
+
+  if (!has_address (type))
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                   "there is none, as DBUS_SESSION_BUS_ADDRESS is not set");
+      return NULL;
+    }
+  address = g_dbus_address_get_for_bus_sync (type, self->cancellable, error);
+  if (address == NULL)
+    return NULL;
+  /* In another user namespace this user has another number than outside: the
+   * bus is not told one, and asks the kernel. The function that makes
+   * connections does not know that flag in GLib 2.74. */
+  connection
+      = g_initable_new (G_TYPE_DBUS_CONNECTION, self->cancellable, error,
+                        "address", address, "flags",
+                        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT
+                            | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION
+                            | G_DBUS_CONNECTION_FLAGS_CROSS_NAMESPACE,
+                        NULL);
+  g_free (address);
+  return connection;
+}
+
+static gboolean
+connect_to (GstFcBus *self, guint i)
+{
+  GError *error = NULL;
+
+  if (self->connections[i] != NULL
+      && !g_dbus_connection_is_closed (self->connections[i]))
+    return TRUE;
+  g_clear_object (&self->connections[i]);
+  self->connections[i] = open_connection (self, buses[i].type, &error);
+  if (self->connections[i] == NULL)
+    {
+      note (self, i, "", error->message);
+      g_error_free (error);
+      return FALSE;
+    }
+  subscribe (self, self->connections[i]);
+  return TRUE;
+}
+
+/* Asking --------------------------------------------------------------- */
+
+static void
+answer (GstFcBus *self, const GstFcBusAnswer *answer)
+{
+  g_mutex_lock (&self->lock);
+  self->answer = *answer;
+  self->answered = self->resting = TRUE;
+  g_mutex_unlock (&self->lock);
+}
+
+/* Of the descriptors FDS that came with REPLY those that it names: the ring's,
+ * and the table's where there is a second. */
+static gboolean
+take_fds (GVariant *reply, GUnixFDList *fds, GstFcBusAnswer *answer)
+{
+  int *taken = NULL, n = 0, i;
+  gint32 ring = -1, table = -1;
+  GVariant *handles;
+  gsize count;
+
+  if (fds != NULL)
+    taken = g_unix_fd_list_steal_fds (fds, &n);
+  handles = g_variant_get_child_value (reply, 0);
+  count = g_variant_n_children (handles);
+  if (count > 0)
+    g_variant_get_child (handles, 0, "h", &ring);
+  if (count > 1)
+    g_variant_get_child (handles, 1, "h", &table);
+  g_variant_unref (handles);
+  for (i = 0; i < n; i++)
+    if (i == ring)
+      answer->ring_fd = taken[i];
+    else if (i == table)
+      answer->table_fd = taken[i];
+    else
+      close (taken[i]);
+  g_free (taken);
+  return answer->ring_fd >= 0;
+}
+
+/* TRUE where that is the answer. */
+static gboolean
+failed (GstFcBus *self, guint i, GError *error)
+{
+  GstFcBusAnswer refused = GST_FC_BUS_ANSWER_INIT;
+  gchar *name = g_dbus_error_get_remote_error (error);
+  gboolean permitted = g_strcmp0 (name, ERROR_NOT_PERMITTED) != 0;
+
+  g_dbus_error_strip_remote_error (error);
+  if (g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
+      || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
+    note (self, i, "", "no registry runs there");
+  else
+    note (self, i, "registry on the ", error->message);
+  self->missed[i] |= g_strcmp0 (name, ERROR_NOT_FOUND) == 0;
+  if (!permitted)
+    {
+      refused.refusal = sentence (error->message);
+      answer (self, &refused);
+    }
+  g_free (name);
+  return !permitted;
+}
+
+/* TRUE where there is an answer. */
+static gboolean
+ask (GstFcBus *self, guint i)
+{
+  GstFcBusAnswer opened = GST_FC_BUS_ANSWER_INIT;
+  GUnixFDList *fds = NULL;
+  GError *error = NULL;
+  gboolean answered;
+  GVariant *reply;
+
+  reply = g_dbus_connection_call_with_unix_fd_list_sync (
+      self->connections[i], REGISTRY, ROOT_PATH, REGISTRY_INTERFACE, "OpenSlot",
+      g_variant_new ("(sa{sv})", self->slot, NULL), G_VARIANT_TYPE ("(ah)"),
+      self->activate ? G_DBUS_CALL_FLAGS_NONE : G_DBUS_CALL_FLAGS_NO_AUTO_START,
+      CALL_TIMEOUT, NULL, &fds, self->cancellable, &error);
+  if (reply == NULL)
+    {
+      answered = failed (self, i, error);
+      g_error_free (error);
+      return answered;
+    }
+  answered = take_fds (reply, fds, &opened);
+  opened.waited = self->missed[i];
+  if (answered)
+    answer (self, &opened);
+  else
+    {
+      gst_fc_bus_answer_clear (&opened);
+      note (self, i, "registry on the ", "it handed over no descriptor");
+    }
+  g_clear_object (&fds);
+  g_variant_unref (reply);
+  return answered;
+}
+
+/* Each in turn, until one has an answer. */
+static void
+ask_all (GstFcBus *self)
+{
+  gboolean answered = FALSE, first;
+  guint i;
+
+  for (i = 0; i < N_BUSES && !answered; i++)
+    {
+      if (g_cancellable_is_cancelled (self->cancellable))
+        return;
+      answered = connect_to (self, i) && ask (self, i);
+    }
+  g_mutex_lock (&self->lock);
+  first = !self->asked;
+  self->asked = TRUE;
+  g_mutex_unlock (&self->lock);
+  if (answered || first)
+    self->func (answered, self->user_data);
+}
+
+/* The thread ----------------------------------------------------------- */
+
+static gboolean
+on_due (gpointer user_data)
+{
+  GstFcBus *self = user_data;
+
+  self->due = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+is_resting (GstFcBus *self)
+{
+  gboolean resting;
+
+  g_mutex_lock (&self->lock);
+  resting = self->resting;
+  g_mutex_unlock (&self->lock);
+  return resting && !g_cancellable_is_cancelled (self->cancellable);
+}
+
+/* Until it is time to ask again, DELAY ms from now or at a signal. */
+static void
+wait_to_ask (GstFcBus *self, guint delay)
+{
+  GSource *timer;
+
+  while (is_resting (self))
+    g_main_context_iteration (self->context, TRUE);
+  self->due = FALSE;
+  timer = g_timeout_source_new (delay);
+  g_source_set_callback (timer, on_due, self, NULL);
+  g_source_attach (timer, self->context);
+  while (!self->changed && !self->due
+         && !g_cancellable_is_cancelled (self->cancellable))
+    g_main_context_iteration (self->context, TRUE);
+  g_source_destroy (timer);
+  g_source_unref (timer);
+}
+
+static gpointer
+bus_thread (gpointer user_data)
+{
+  GstFcBus *self = user_data;
+  guint delay = RETRY_FIRST, i;
+
+  g_main_context_push_thread_default (self->context);
+  while (!g_cancellable_is_cancelled (self->cancellable))
+    {
+      self->changed = FALSE;
+      ask_all (self);
+      wait_to_ask (self, delay);
+      delay = self->changed ? RETRY_FIRST : MIN (2 * delay, RETRY_MOST);
+    }
+  for (i = 0; i < N_BUSES; i++)
+    g_clear_object (&self->connections[i]);
+  g_main_context_pop_thread_default (self->context);
+  return NULL;
+}
+
+GstFcBus *
+gst_fc_bus_new (const gchar *slot, gboolean activate, GstFcBusFunc func,
+                gpointer user_data)
+{
+  GstFcBus *self = g_new0 (GstFcBus, 1);
+
+  self->slot = g_strdup (slot);
+  self->path = slot_path (slot);
+  self->activate = activate;
+  self->func = func;
+  self->user_data = user_data;
+  self->context = g_main_context_new ();
+  self->cancellable = g_cancellable_new ();
+  self->answer = (GstFcBusAnswer) GST_FC_BUS_ANSWER_INIT;
+  g_mutex_init (&self->lock);
+  self->thread = g_thread_new ("fc-bus", bus_thread, self);
+  return self;
+}
+
+void
+gst_fc_bus_free (GstFcBus *self)
+{
+  guint i;
+
+  if (self == NULL)
+    return;
+  g_cancellable_cancel (self->cancellable);
+  g_main_context_wakeup (self->context);
+  g_thread_join (self->thread);
+  gst_fc_bus_answer_clear (&self->answer);
+  for (i = 0; i < N_BUSES; i++)
+    g_free (self->said[i]);
+  g_mutex_clear (&self->lock);
+  g_object_unref (self->cancellable);
+  g_main_context_unref (self->context);
+  g_free (self->path);
+  g_free (self->slot);
+  g_free (self);
+}
+
+/* What was said ----------------------------------------------------------- */
+
+gboolean
+gst_fc_bus_take (GstFcBus *self, GstFcBusAnswer *answer)
+{
+  gboolean answered;
+
+  g_mutex_lock (&self->lock);
+  answered = self->answered;
+  if (answered)
+    {
+      *answer = self->answer;
+      self->answer = (GstFcBusAnswer) GST_FC_BUS_ANSWER_INIT;
+      self->answered = FALSE;
+    }
+  g_mutex_unlock (&self->lock);
+  return answered;
+}
+
+void
+gst_fc_bus_go_on (GstFcBus *self)
+{
+  g_mutex_lock (&self->lock);
+  self->resting = FALSE;
+  g_mutex_unlock (&self->lock);
+  g_main_context_wakeup (self->context);
+}
+
+gboolean
+gst_fc_bus_has_asked (GstFcBus *self)
+{
+  gboolean asked;
+
+  g_mutex_lock (&self->lock);
+  asked = self->asked;
+  g_mutex_unlock (&self->lock);
+  return asked;
+}
+
+gchar *
+gst_fc_bus_describe (GstFcBus *self)
+{
+  GString *text = g_string_new (NULL);
+  guint i;
+
+  g_mutex_lock (&self->lock);
+  for (i = 0; i < N_BUSES; i++)
+    if (self->said[i] != NULL)
+      g_string_append_printf (text, "%s%s", text->len > 0 ? "; " : "",
+                              self->said[i]);
+  g_mutex_unlock (&self->lock);
+  return g_string_free (text, FALSE);
+}
