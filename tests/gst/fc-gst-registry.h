@@ -1,0 +1,52 @@
+/* framecache: buses of a test's own, and a registry that does what it is told
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef FC_GST_REGISTRY_H
+#define FC_GST_REGISTRY_H
+
+#include <gio/gio.h>
+
+#include "fc-gst-test.h"
+
+/* Where DBUS_SESSION_BUS_ADDRESS and DBUS_SYSTEM_BUS_ADDRESS are to point to,
+ * whether or not there is a bus yet. For tcase_add_checked_fixture (), after
+ * fct_set_up (). */
+void fct_bus_set_up (void);
+
+/* A bus, until it is killed. */
+GPid fct_bus_start (GBusType bus);
+
+/* What an activated registry is: COMMAND, which is found and run by the bus
+ * that is started next. */
+void fct_bus_activates (const gchar *command);
+
+/* A registry on a bus: opens the slots of FC_DIR for whoever asks. */
+typedef struct _FctRegistry FctRegistry;
+
+typedef enum
+{
+  FCT_OPENS,      /* what there is; else org.framecache.Error.NotFound */
+  FCT_OBSERVES,   /* the ring alone */
+  FCT_REFUSES,    /* org.framecache.Error.NotPermitted */
+  FCT_IS_SILENT,  /* until it is told something else */
+  FCT_GIVES_PIPE, /* which is no ring */
+  FCT_GIVES_NONE  /* an answer without a descriptor */
+} FctRegistryMode;
+
+#define FCT_REFUSAL "Slot cam0 is its writer's alone."
+
+/* Comes back when its name is on BUS. */
+FctRegistry *fct_registry_start (GBusType bus, FctRegistryMode mode);
+/* As if it was killed: nothing more is said. */
+void fct_registry_kill (FctRegistry *self);
+
+void fct_registry_set_mode (FctRegistry *self, FctRegistryMode mode);
+/* How often it was asked, has answered, and has opened a slot. */
+guint fct_registry_asked (FctRegistry *self);
+guint fct_registry_answered (FctRegistry *self);
+guint fct_registry_opened (FctRegistry *self);
+/* InterfacesAdded for SLOT. */
+void fct_registry_announce (FctRegistry *self, const gchar *slot);
+
+#endif /* FC_GST_REGISTRY_H */
