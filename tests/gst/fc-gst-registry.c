@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <gio/gunixfdlist.h>
 #include <glib-unix.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -340,4 +341,85 @@ fct_registry_kill (FctRegistry *self)
   g_main_context_unref (self->context);
   g_mutex_clear (&self->lock);
   g_free (self);
+}
+
+FctRegistry *
+fct_registry_begin (FctRegistryMode mode)
+{
+  fct_bus_start (G_BUS_TYPE_SESSION);
+  return fct_registry_start (G_BUS_TYPE_SESSION, mode);
+}
+
+/* Readers ------------------------------------------------------------- */
+
+GstElement *
+fct_elsewhere_new (gint attach, const gchar *property, const gchar *value)
+{
+  gchar *elsewhere = path_of ("elsewhere");
+  GstElement *element
+      = fct_new ("fcsrc", "slot", "cam0", "timestamps", 1, "directory",
+                 elsewhere, "attach", attach, NULL);
+
+  if (property != NULL)
+    gst_util_set_object_arg (G_OBJECT (element), property, value);
+  g_free (elsewhere);
+  return element;
+}
+
+GstHarness *
+fct_elsewhere_reader (gint attach)
+{
+  return fct_src_harness (fct_elsewhere_new (attach, NULL, NULL));
+}
+
+void
+fct_wait_attached (void)
+{
+  FCT_WAIT (fct_waiting ("cam0") == 1);
+}
+
+void
+fct_push_some (GstHarness *sink, guint first, guint n)
+{
+  guint i;
+
+  for (i = first; i < first + n; i++)
+    fct_push (sink, i, 100);
+}
+
+void
+fct_pull_some (GstHarness *src, guint first, guint n)
+{
+  guint i;
+
+  for (i = first; i < first + n; i++)
+    fct_pull (src, i, 100);
+}
+
+void
+fct_lost_nothing (GstHarness *src)
+{
+  fail_unless_equals_uint64 (fct_stat (src->element, "dropped"), 0);
+  fail_unless_equals_uint64 (fct_stat (src->element, "skipped"), 0);
+}
+
+guint
+fct_count_threads (const gchar *name)
+{
+  GDir *dir = g_dir_open ("/proc/self/task", 0, NULL);
+  const gchar *task;
+  guint n = 0;
+
+  while ((task = g_dir_read_name (dir)) != NULL)
+    {
+      gchar *path = g_strdup_printf ("/proc/self/task/%s/comm", task);
+      gchar *comm = NULL;
+
+      if (g_file_get_contents (path, &comm, NULL, NULL))
+        n += g_str_equal (g_strchomp (comm), name);
+      g_free (comm);
+      g_free (path);
+    }
+  g_dir_close (dir);
+  return n;
 }

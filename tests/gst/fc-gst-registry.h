@@ -38,6 +38,8 @@ typedef enum
 
 /* Comes back when its name is on BUS. */
 FctRegistry *fct_registry_start (GBusType bus, FctRegistryMode mode);
+/* On a session bus that is started for it. */
+FctRegistry *fct_registry_begin (FctRegistryMode mode);
 /* As if it was killed: nothing more is said. */
 void fct_registry_kill (FctRegistry *self);
 
@@ -48,5 +50,29 @@ guint fct_registry_answered (FctRegistry *self);
 guint fct_registry_opened (FctRegistry *self);
 /* InterfacesAdded for SLOT. */
 void fct_registry_announce (FctRegistry *self, const gchar *slot);
+
+/* Values of fcsrc's attach. */
+enum
+{
+  FCT_AUTO,
+  FCT_DIRECTORY,
+  FCT_BUS
+};
+
+/* fcsrc slot=cam0 timestamps=stream, with a property more, or NULL, whose
+ * directory is not there. */
+GstElement *fct_elsewhere_new (gint attach, const gchar *property,
+                               const gchar *value);
+GstHarness *fct_elsewhere_reader (gint attach);
+/* It is attached, and has taken all there is. */
+void fct_wait_attached (void);
+
+/* N small frames, the first of them number FIRST. */
+void fct_push_some (GstHarness *sink, guint first, guint n);
+void fct_pull_some (GstHarness *src, guint first, guint n);
+void fct_lost_nothing (GstHarness *src);
+
+/* How many of this process's threads are called NAME. */
+guint fct_count_threads (const gchar *name);
 
 #endif /* FC_GST_REGISTRY_H */
