@@ -102,14 +102,15 @@ take_over (fc_writer_t *writer, const fc_ring_file_t *ring,
       = { ring->header.lineage, ring->header.lineage_first, 0,
           ring->header.generation + 1, ring->header.reserved != 0 };
   fc_generation_t *found;
+  fc_geometry_t geo;
+  int r = 0;
 
   if (ring->header.reserved)
-    {
-      int r = fit_reserved (&ring->header, ring->path, options);
-
-      if (r < 0)
-        return r;
-    }
+    r = fit_reserved (&ring->header, ring->path, options);
+  if (r == 0)
+    r = fc_geometry_of_options (&geo, options);
+  if (r < 0)
+    return r;
   if (fc_generation_adopt (&found, ring, &writer->dir, writer->slot, options))
     {
       pthread_mutex_lock (&writer->mutex);
@@ -136,6 +137,7 @@ prepare_first (fc_writer_t *writer, fc_writer_options_t *options)
 {
   fc_ancestry_t from = { 0, 0, options->first_seq, 1, false };
   fc_ring_file_t ring;
+  fc_geometry_t geo;
   int r;
 
   r = fc_ring_open (&ring, &writer->dir, writer->slot, O_RDWR);
@@ -151,7 +153,8 @@ prepare_first (fc_writer_t *writer, fc_writer_options_t *options)
   if (r == -EPROTO)
     fc_log (&writer->log, FC_LOG_WARNING, "replaces what was there: %s",
             fc_error_detail ());
-  return make (writer, options, &from, NULL);
+  r = fc_geometry_of_options (&geo, options);
+  return r < 0 ? r : make (writer, options, &from, NULL);
 }
 
 /* For one that has: 1, or 0 where the ring is what OPTIONS ask for. */

@@ -68,14 +68,11 @@ fc_writer_open (fc_writer_t **result, const char *slot,
                 const fc_writer_options_t *given)
 {
   fc_writer_options_t options;
-  fc_geometry_t geo;
   fc_writer_t *writer;
   int r = fc_check_name (slot);
 
   if (r == 0)
     r = fc_take_writer_options (&options, given);
-  if (r == 0)
-    r = fc_geometry_of_options (&geo, &options);
   if (r < 0)
     return r;
   writer = calloc (1, sizeof *writer);

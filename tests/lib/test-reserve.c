@@ -88,7 +88,7 @@ reserved_ring_is_prepared_once (void)
   fc_writer_t *writer;
 
   CHECK_OK (fc_slot_reserve ("cam0", &options));
-  options.ring_depth = 99;
+  options.ring_depth = 1000000; /* no ring could have it */
   options.frame_size = 100;
   options.prepare = 1;
   writer = writer_new ("cam0", &options);
