@@ -10,6 +10,8 @@
 #include "fc-gst-test.h"
 
 #define SIZE 10000
+#define GRAY(w, h)                                                             \
+  "video/x-raw,format=GRAY8,framerate=25/1,width=" w ",height=" h
 
 static void
 reserve (guint64 size)
@@ -98,6 +100,21 @@ GST_START_TEST (properties_do_not_count)
 }
 GST_END_TEST
 
+/* Nor do they where there could be no such ring. */
+GST_START_TEST (history_of_an_hour)
+{
+  GstHarness *sink;
+
+  reserve (SIZE);
+  sink = fct_sink_harness (
+      fct_new ("fcsink", "slot", "cam0", "history", 3600 * GST_SECOND, NULL),
+      GRAY ("100", "100"));
+  push_some (sink, 0, 3, SIZE);
+  expect_reserved (SIZE, 1, 3);
+  fct_stop (sink);
+}
+GST_END_TEST
+
 /* fcsink takes frames of such caps to have a MiB, or of sound 64 KiB. */
 static void
 guess_and_fit (const gchar *caps)
@@ -179,9 +196,6 @@ GST_START_TEST (frame_that_outgrows_it)
   fct_stop (sink);
 }
 GST_END_TEST
-
-#define GRAY(w, h)                                                             \
-  "video/x-raw,format=GRAY8,framerate=25/1,width=" w ",height=" h
 
 GST_START_TEST (picture_that_does_not_fit)
 {
@@ -377,6 +391,7 @@ reserved_suite (void)
   tcase_set_timeout (tc, 240);
   tcase_add_checked_fixture (tc, fct_set_up, fct_tear_down);
   tcase_add_test (tc, properties_do_not_count);
+  tcase_add_test (tc, history_of_an_hour);
   tcase_add_test (tc, guessed_size_does_not_count);
   tcase_add_test (tc, guessed_size_of_sound_does_not_count);
   tcase_add_test (tc, gap_comes_first);
