@@ -35,6 +35,12 @@
  * filled; where the ring's memory is all kept it gets ordinary memory, and
  * nothing waits. The slot is there from the first frame on.
  *
+ * ## Reserved slots
+ * In a slot that was reserved for its writer (by fcctl or the registry) what
+ * was reserved goes before the properties: the size of a frame, the depth, how
+ * many consumers and leases, access and trust. A larger frame is an error. Such
+ * a slot outlives its writers; the next one carries on in it.
+ *
  * ## Key frames
  * Frames that decoding can start at are marked, for readers that come late.
  * When one of them asks for such a frame, a force-key-unit event goes upstream,
