@@ -24,11 +24,13 @@ GST_DEBUG_CATEGORY_EXTERN (gst_fc_src_debug);
 #define ERROR_NOT_FOUND "org.framecache.Error.NotFound"
 #define ERROR_NOT_PERMITTED "org.framecache.Error.NotPermitted"
 
-/* Signals tell when to ask again; what they do not tell of (a bus that comes,
- * a ring that was replaced while it was handed over) is found out by asking,
- * soon at first and then once a second. */
-#define RETRY_FIRST 20  /* ms */
-#define RETRY_MOST 1000 /* ms */
+/* Signals tell when to ask again. What they do not tell of (a bus that comes, a
+ * ring that was replaced while it was handed over) is found out by asking, soon
+ * at first and then once a second; where they should, or where there is no
+ * registry, still now and then. */
+#define RETRY_FIRST (20 * G_TIME_SPAN_MILLISECOND)
+#define RETRY_MOST (1 * G_TIME_SPAN_SECOND)
+#define RETRY_SELDOM (10 * G_TIME_SPAN_SECOND)
 /* How long a registry that does not answer keeps the next from being asked. */
 #define CALL_TIMEOUT 5000 /* ms */
 /* Of a sentence from the bus, bytes. */
@@ -45,6 +47,16 @@ static const struct
 
 #define N_BUSES G_N_ELEMENTS (buses)
 
+/* One of them; the thread's. */
+typedef struct
+{
+  GDBusConnection *connection;
+  gboolean changed; /* a signal came: ask */
+  gboolean missed;  /* its registry said that there is no such slot */
+  gint64 due;       /* when to ask again */
+  gint64 delay;     /* after that, us */
+} GstFcBusLine;
+
 struct _GstFcBus
 {
   gchar *slot;
@@ -56,11 +68,7 @@ struct _GstFcBus
   GMainContext *context;
   GCancellable *cancellable; /* ends the thread */
 
-  /* The thread's. */
-  GDBusConnection *connections[N_BUSES];
-  gboolean missed[N_BUSES]; /* that registry said that there is no such slot */
-  gboolean changed;         /* a signal came: ask */
-  gboolean due;             /* it is time to */
+  GstFcBusLine lines[N_BUSES];
 
   GMutex lock;
   gboolean asked;
@@ -127,11 +135,12 @@ on_signal (GDBusConnection *connection, const gchar *sender, const gchar *path,
            const gchar *interface, const gchar *signal, GVariant *parameters,
            gpointer user_data)
 {
-  GstFcBus *self = user_data;
+  GstFcBusLine *line = user_data;
 
-  self->changed = TRUE;
+  line->changed = TRUE;
 }
 
+/* Of whatever slot. */
 static void
 on_interfaces_added (GDBusConnection *connection, const gchar *sender,
                      const gchar *path, const gchar *interface,
@@ -140,29 +149,32 @@ on_interfaces_added (GDBusConnection *connection, const gchar *sender,
 {
   GstFcBus *self = user_data;
   const gchar *added;
+  guint i;
 
   if (!g_variant_is_of_type (parameters, G_VARIANT_TYPE ("(oa{sa{sv}})")))
     return;
   g_variant_get_child (parameters, 0, "&o", &added);
-  self->changed |= g_str_equal (added, self->path);
+  for (i = 0; i < N_BUSES; i++)
+    if (self->lines[i].connection == connection)
+      self->lines[i].changed |= g_str_equal (added, self->path);
 }
 
 /* Before the first question, so that no answer can be out of date unnoticed. */
 static void
-subscribe (GstFcBus *self, GDBusConnection *connection)
+subscribe (GstFcBus *self, GstFcBusLine *line)
 {
   g_dbus_connection_signal_subscribe (
-      connection, "org.freedesktop.DBus", "org.freedesktop.DBus",
+      line->connection, "org.freedesktop.DBus", "org.freedesktop.DBus",
       "NameOwnerChanged", "/org/freedesktop/DBus", REGISTRY,
-      G_DBUS_SIGNAL_FLAGS_NONE, on_signal, self, NULL);
+      G_DBUS_SIGNAL_FLAGS_NONE, on_signal, line, NULL);
   g_dbus_connection_signal_subscribe (
-      connection, REGISTRY, "org.freedesktop.DBus.ObjectManager",
+      line->connection, REGISTRY, "org.freedesktop.DBus.ObjectManager",
       "InterfacesAdded", ROOT_PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE,
       on_interfaces_added, self, NULL);
   g_dbus_connection_signal_subscribe (
-      connection, REGISTRY, "org.freedesktop.DBus.Properties",
+      line->connection, REGISTRY, "org.freedesktop.DBus.Properties",
       "PropertiesChanged", self->path, SLOT_INTERFACE, G_DBUS_SIGNAL_FLAGS_NONE,
-      on_signal, self, NULL);
+      on_signal, line, NULL);
 }
 
 /* Gio would start a session bus where there is none; the registry is not on a
@@ -216,27 +228,28 @@ open_connection (GstFcBus *self, GBusType type, GError **error)
 static gboolean
 connect_to (GstFcBus *self, guint i)
 {
+  GstFcBusLine *line = &self->lines[i];
   GError *error = NULL;
 
-  if (self->connections[i] != NULL
-      && !g_dbus_connection_is_closed (self->connections[i]))
+  if (line->connection != NULL
+      && !g_dbus_connection_is_closed (line->connection))
     return TRUE;
-  g_clear_object (&self->connections[i]);
-  self->connections[i] = open_connection (self, buses[i].type, &error);
-  if (self->connections[i] == NULL)
+  g_clear_object (&line->connection);
+  line->connection = open_connection (self, buses[i].type, &error);
+  if (line->connection == NULL)
     {
       note (self, i, "", error->message);
       g_error_free (error);
       return FALSE;
     }
-  subscribe (self, self->connections[i]);
+  subscribe (self, line);
   return TRUE;
 }
 
 /* Asking --------------------------------------------------------------- */
 
 static void
-answer (GstFcBus *self, const GstFcBusAnswer *answer)
+give (GstFcBus *self, const GstFcBusAnswer *answer)
 {
   g_mutex_lock (&self->lock);
   self->answer = *answer;
@@ -274,33 +287,48 @@ take_fds (GVariant *reply, GUnixFDList *fds, GstFcBusAnswer *answer)
   return answer->ring_fd >= 0;
 }
 
-/* TRUE where that is the answer. */
+/* There is nobody to ask. Who only may need a bus keeps no connection to it: a
+ * system's bus does not take many of them. */
+static void
+no_registry (GstFcBus *self, guint i)
+{
+  note (self, i, "", "no registry runs there");
+  if (!self->activate)
+    g_clear_object (&self->lines[i].connection);
+}
+
+/* TRUE where that is the answer. *SELDOM: a signal will tell of another one. */
 static gboolean
-failed (GstFcBus *self, guint i, GError *error)
+failed (GstFcBus *self, guint i, GError *error, gboolean *seldom)
 {
   GstFcBusAnswer refused = GST_FC_BUS_ANSWER_INIT;
   gchar *name = g_dbus_error_get_remote_error (error);
-  gboolean permitted = g_strcmp0 (name, ERROR_NOT_PERMITTED) != 0;
 
   g_dbus_error_strip_remote_error (error);
+  *seldom = TRUE;
   if (g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
       || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
-    note (self, i, "", "no registry runs there");
+    {
+      no_registry (self, i);
+    }
   else
-    note (self, i, "registry on the ", error->message);
-  self->missed[i] |= g_strcmp0 (name, ERROR_NOT_FOUND) == 0;
-  if (!permitted)
+    {
+      note (self, i, "registry on the ", error->message);
+      *seldom = g_strcmp0 (name, ERROR_NOT_FOUND) == 0;
+      self->lines[i].missed |= *seldom;
+    }
+  if (g_strcmp0 (name, ERROR_NOT_PERMITTED) == 0)
     {
       refused.refusal = sentence (error->message);
-      answer (self, &refused);
+      give (self, &refused);
     }
   g_free (name);
-  return !permitted;
+  return refused.refusal != NULL;
 }
 
 /* TRUE where there is an answer. */
 static gboolean
-ask (GstFcBus *self, guint i)
+ask (GstFcBus *self, guint i, gboolean *seldom)
 {
   GstFcBusAnswer opened = GST_FC_BUS_ANSWER_INIT;
   GUnixFDList *fds = NULL;
@@ -309,20 +337,21 @@ ask (GstFcBus *self, guint i)
   GVariant *reply;
 
   reply = g_dbus_connection_call_with_unix_fd_list_sync (
-      self->connections[i], REGISTRY, ROOT_PATH, REGISTRY_INTERFACE, "OpenSlot",
-      g_variant_new ("(sa{sv})", self->slot, NULL), G_VARIANT_TYPE ("(ah)"),
+      self->lines[i].connection, REGISTRY, ROOT_PATH, REGISTRY_INTERFACE,
+      "OpenSlot", g_variant_new ("(sa{sv})", self->slot, NULL),
+      G_VARIANT_TYPE ("(ah)"),
       self->activate ? G_DBUS_CALL_FLAGS_NONE : G_DBUS_CALL_FLAGS_NO_AUTO_START,
       CALL_TIMEOUT, NULL, &fds, self->cancellable, &error);
   if (reply == NULL)
     {
-      answered = failed (self, i, error);
+      answered = failed (self, i, error, seldom);
       g_error_free (error);
       return answered;
     }
   answered = take_fds (reply, fds, &opened);
-  opened.waited = self->missed[i];
+  opened.waited = self->lines[i].missed;
   if (answered)
-    answer (self, &opened);
+    give (self, &opened);
   else
     {
       gst_fc_bus_answer_clear (&opened);
@@ -333,7 +362,35 @@ ask (GstFcBus *self, guint i)
   return answered;
 }
 
-/* Each in turn, until one has an answer. */
+/* How long until it is time to ask bus I, us: 0 after a signal. */
+static gint64
+until_due (GstFcBus *self, guint i)
+{
+  const GstFcBusLine *line = &self->lines[i];
+
+  if (line->changed
+      || (line->connection != NULL
+          && g_dbus_connection_is_closed (line->connection)))
+    return 0;
+  return MAX (line->due - g_get_monotonic_time (), 0);
+}
+
+static gboolean
+ask_line (GstFcBus *self, guint i)
+{
+  GstFcBusLine *line = &self->lines[i];
+  gboolean seldom = FALSE, answered;
+
+  if (line->changed)
+    line->delay = RETRY_FIRST;
+  line->changed = FALSE;
+  answered = connect_to (self, i) && ask (self, i, &seldom);
+  line->due = g_get_monotonic_time () + line->delay;
+  line->delay = MIN (2 * line->delay, seldom ? RETRY_SELDOM : RETRY_MOST);
+  return answered;
+}
+
+/* Each in turn whose time has come, until one has an answer. */
 static void
 ask_all (GstFcBus *self)
 {
@@ -344,7 +401,7 @@ ask_all (GstFcBus *self)
     {
       if (g_cancellable_is_cancelled (self->cancellable))
         return;
-      answered = connect_to (self, i) && ask (self, i);
+      answered = until_due (self, i) == 0 && ask_line (self, i);
     }
   g_mutex_lock (&self->lock);
   first = !self->asked;
@@ -357,15 +414,6 @@ ask_all (GstFcBus *self)
 /* The thread ----------------------------------------------------------- */
 
 static gboolean
-on_due (gpointer user_data)
-{
-  GstFcBus *self = user_data;
-
-  self->due = TRUE;
-  return G_SOURCE_REMOVE;
-}
-
-static gboolean
 is_resting (GstFcBus *self)
 {
   gboolean resting;
@@ -373,44 +421,59 @@ is_resting (GstFcBus *self)
   g_mutex_lock (&self->lock);
   resting = self->resting;
   g_mutex_unlock (&self->lock);
-  return resting && !g_cancellable_is_cancelled (self->cancellable);
+  return resting;
 }
 
-/* Until it is time to ask again, DELAY ms from now or at a signal. */
-static void
-wait_to_ask (GstFcBus *self, guint delay)
+/* It is there to end an iteration. */
+static gboolean
+on_timeout (gpointer user_data)
 {
-  GSource *timer;
+  return G_SOURCE_REMOVE;
+}
 
-  while (is_resting (self))
-    g_main_context_iteration (self->context, TRUE);
-  self->due = FALSE;
-  timer = g_timeout_source_new (delay);
-  g_source_set_callback (timer, on_due, self, NULL);
+static void
+iterate (GstFcBus *self, gint64 at_most)
+{
+  GSource *timer = g_timeout_source_new ((guint) (at_most / 1000) + 1);
+
+  g_source_set_callback (timer, on_timeout, NULL, NULL);
   g_source_attach (timer, self->context);
-  while (!self->changed && !self->due
-         && !g_cancellable_is_cancelled (self->cancellable))
-    g_main_context_iteration (self->context, TRUE);
+  g_main_context_iteration (self->context, TRUE);
   g_source_destroy (timer);
   g_source_unref (timer);
+}
+
+/* Until there is a bus to ask, and no answer to be taken. That a connection was
+ * closed is looked for. */
+static void
+wait_to_ask (GstFcBus *self)
+{
+  gint64 left = 1;
+  guint i;
+
+  while (left > 0 && !g_cancellable_is_cancelled (self->cancellable))
+    {
+      iterate (self, left);
+      left = RETRY_MOST;
+      for (i = 0; i < N_BUSES && !is_resting (self); i++)
+        left = MIN (left, until_due (self, i));
+    }
 }
 
 static gpointer
 bus_thread (gpointer user_data)
 {
   GstFcBus *self = user_data;
-  guint delay = RETRY_FIRST, i;
+  guint i;
 
   g_main_context_push_thread_default (self->context);
   while (!g_cancellable_is_cancelled (self->cancellable))
     {
-      self->changed = FALSE;
       ask_all (self);
-      wait_to_ask (self, delay);
-      delay = self->changed ? RETRY_FIRST : MIN (2 * delay, RETRY_MOST);
+      wait_to_ask (self);
     }
   for (i = 0; i < N_BUSES; i++)
-    g_clear_object (&self->connections[i]);
+    g_clear_object (&self->lines[i].connection);
   g_main_context_pop_thread_default (self->context);
   return NULL;
 }
@@ -420,6 +483,7 @@ gst_fc_bus_new (const gchar *slot, gboolean activate, GstFcBusFunc func,
                 gpointer user_data)
 {
   GstFcBus *self = g_new0 (GstFcBus, 1);
+  guint i;
 
   self->slot = g_strdup (slot);
   self->path = slot_path (slot);
@@ -429,6 +493,8 @@ gst_fc_bus_new (const gchar *slot, gboolean activate, GstFcBusFunc func,
   self->context = g_main_context_new ();
   self->cancellable = g_cancellable_new ();
   self->answer = (GstFcBusAnswer) GST_FC_BUS_ANSWER_INIT;
+  for (i = 0; i < N_BUSES; i++)
+    self->lines[i].delay = RETRY_FIRST;
   g_mutex_init (&self->lock);
   self->thread = g_thread_new ("fc-bus", bus_thread, self);
   return self;

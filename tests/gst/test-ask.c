@@ -80,7 +80,8 @@ GST_START_TEST (slot_comes_by_the_directory_after_all)
 }
 GST_END_TEST
 
-GST_START_TEST (registry_comes_later)
+static void
+wait_for_registry (gint attach)
 {
   FctRegistry *registry;
   GstHarness *sink, *src;
@@ -88,7 +89,7 @@ GST_START_TEST (registry_comes_later)
   fct_bus_start (SESSION);
   sink = fct_writer ();
   fct_push_some (sink, 0, 1);
-  src = fct_elsewhere_reader (FCT_BUS);
+  src = fct_elsewhere_reader (attach);
   FCT_WAIT (fct_count_threads ("fc-bus") == 1);
   registry = fct_registry_start (SESSION, FCT_OPENS);
   fct_wait_attached ();
@@ -97,6 +98,15 @@ GST_START_TEST (registry_comes_later)
   fct_stop (src);
   fct_stop (sink);
   fct_registry_kill (registry);
+}
+
+GST_START_TEST (registry_comes_later) { wait_for_registry (FCT_BUS); }
+GST_END_TEST
+
+/* It has no connection to a bus without one. */
+GST_START_TEST (registry_comes_later_with_a_directory)
+{
+  wait_for_registry (FCT_AUTO);
 }
 GST_END_TEST
 
@@ -327,6 +337,7 @@ ask_suite (void)
   tcase_add_test (tc, told_of_the_slot_it_asks_at_once);
   tcase_add_test (tc, slot_comes_by_the_directory_after_all);
   tcase_add_test (tc, registry_comes_later);
+  tcase_add_test (tc, registry_comes_later_with_a_directory);
   tcase_add_test (tc, bus_comes_later);
   tcase_add_test (tc, registry_killed_while_it_is_asked);
   tcase_add_test (tc, slot_never_came);
