@@ -2,37 +2,23 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The connections are its own, not those that a process shares: these end the
- * process when the bus goes. Nothing that a registry says is believed but the
- * descriptors, and those are libfc's to judge.
+ * Signals tell when to ask again. What they do not tell of (a bus that comes, a
+ * ring that was replaced while it was handed over) is found out by asking, soon
+ * at first and then once a second; where they should, or where there is no
+ * registry, still now and then.
  */
-#include <gio/gio.h>
-#include <gio/gunixfdlist.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "gstfcbus.h"
+#include "gstfcregistry.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_fc_src_debug);
 #define GST_CAT_DEFAULT gst_fc_src_debug
 
-#define REGISTRY "org.framecache.Registry1"
-#define ROOT_PATH "/org/framecache/Registry1"
-#define SLOT_PATH ROOT_PATH "/slot/"
-#define REGISTRY_INTERFACE "org.framecache.Registry1"
-#define SLOT_INTERFACE "org.framecache.Slot1"
-#define ERROR_NOT_FOUND "org.framecache.Error.NotFound"
-#define ERROR_NOT_PERMITTED "org.framecache.Error.NotPermitted"
-
-/* Signals tell when to ask again. What they do not tell of (a bus that comes, a
- * ring that was replaced while it was handed over) is found out by asking, soon
- * at first and then once a second; where they should, or where there is no
- * registry, still now and then. */
 #define RETRY_FIRST (20 * G_TIME_SPAN_MILLISECOND)
 #define RETRY_MOST (1 * G_TIME_SPAN_SECOND)
 #define RETRY_SELDOM (10 * G_TIME_SPAN_SECOND)
-/* How long a registry that does not answer keeps the next from being asked. */
-#define CALL_TIMEOUT 5000 /* ms */
 /* Of a sentence from the bus, bytes. */
 #define SENTENCE_MAX 1000
 
@@ -60,7 +46,8 @@ typedef struct
 struct _GstFcBus
 {
   gchar *slot;
-  gchar *path;
+  gchar *path;      /* of its object */
+  gchar *directory; /* that it is to be in, or NULL */
   gboolean activate;
   GstFcBusFunc func;
   gpointer user_data;
@@ -87,19 +74,6 @@ gst_fc_bus_answer_clear (GstFcBusAnswer *answer)
     close (answer->table_fd);
   g_free (answer->refusal);
   *answer = (GstFcBusAnswer) GST_FC_BUS_ANSWER_INIT;
-}
-
-static gchar *
-slot_path (const gchar *slot)
-{
-  GString *path = g_string_new (SLOT_PATH);
-
-  for (; *slot != '\0'; slot++)
-    if (g_ascii_isalnum (*slot))
-      g_string_append_c (path, *slot);
-    else
-      g_string_append_printf (path, "_%02x", (guchar) *slot);
-  return g_string_free (path, FALSE);
 }
 
 /* A copy of what may be anything. */
@@ -165,64 +139,17 @@ subscribe (GstFcBus *self, GstFcBusLine *line)
 {
   g_dbus_connection_signal_subscribe (
       line->connection, "org.freedesktop.DBus", "org.freedesktop.DBus",
-      "NameOwnerChanged", "/org/freedesktop/DBus", REGISTRY,
+      "NameOwnerChanged", "/org/freedesktop/DBus", GST_FC_REGISTRY_NAME,
       G_DBUS_SIGNAL_FLAGS_NONE, on_signal, line, NULL);
+  g_dbus_connection_signal_subscribe (line->connection, GST_FC_REGISTRY_NAME,
+                                      "org.freedesktop.DBus.ObjectManager",
+                                      "InterfacesAdded", GST_FC_REGISTRY_PATH,
+                                      NULL, G_DBUS_SIGNAL_FLAGS_NONE,
+                                      on_interfaces_added, self, NULL);
   g_dbus_connection_signal_subscribe (
-      line->connection, REGISTRY, "org.freedesktop.DBus.ObjectManager",
-      "InterfacesAdded", ROOT_PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE,
-      on_interfaces_added, self, NULL);
-  g_dbus_connection_signal_subscribe (
-      line->connection, REGISTRY, "org.freedesktop.DBus.Properties",
-      "PropertiesChanged", self->path, SLOT_INTERFACE, G_DBUS_SIGNAL_FLAGS_NONE,
-      on_signal, line, NULL);
-}
-
-/* Gio would start a session bus where there is none; the registry is not on a
- * bus that nobody has begun. */
-static gboolean
-has_address (GBusType type)
-{
-  const gchar *runtime = g_getenv ("XDG_RUNTIME_DIR");
-  gchar *socket;
-  gboolean has;
-
-  if (type != G_BUS_TYPE_SESSION || g_getenv ("DBUS_SESSION_BUS_ADDRESS"))
-    return TRUE;
-  if (runtime == NULL)
-    return FALSE;
-  socket = g_build_filename (runtime, "bus", NULL);
-  has = g_file_test (socket, G_FILE_TEST_EXISTS);
-  g_free (socket);
-  return has;
-}
-
-static GDBusConnection *
-open_connection (GstFcBus *self, GBusType type, GError **error)
-{
-  GDBusConnection *connection;
-  gchar *address;
-
-  if (!has_address (type))
-    {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                   "there is none, as DBUS_SESSION_BUS_ADDRESS is not set");
-      return NULL;
-    }
-  address = g_dbus_address_get_for_bus_sync (type, self->cancellable, error);
-  if (address == NULL)
-    return NULL;
-  /* In another user namespace this user has another number than outside: the
-   * bus is not told one, and asks the kernel. The function that makes
-   * connections does not know that flag in GLib 2.74. */
-  connection
-      = g_initable_new (G_TYPE_DBUS_CONNECTION, self->cancellable, error,
-                        "address", address, "flags",
-                        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT
-                            | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION
-                            | G_DBUS_CONNECTION_FLAGS_CROSS_NAMESPACE,
-                        NULL);
-  g_free (address);
-  return connection;
+      line->connection, GST_FC_REGISTRY_NAME, "org.freedesktop.DBus.Properties",
+      "PropertiesChanged", self->path, GST_FC_REGISTRY_SLOT_INTERFACE,
+      G_DBUS_SIGNAL_FLAGS_NONE, on_signal, line, NULL);
 }
 
 static gboolean
@@ -235,7 +162,8 @@ connect_to (GstFcBus *self, guint i)
       && !g_dbus_connection_is_closed (line->connection))
     return TRUE;
   g_clear_object (&line->connection);
-  line->connection = open_connection (self, buses[i].type, &error);
+  line->connection
+      = gst_fc_registry_connect (buses[i].type, self->cancellable, &error);
   if (line->connection == NULL)
     {
       note (self, i, "", error->message);
@@ -257,36 +185,6 @@ give (GstFcBus *self, const GstFcBusAnswer *answer)
   g_mutex_unlock (&self->lock);
 }
 
-/* Of the descriptors FDS that came with REPLY those that it names: the ring's,
- * and the table's where there is a second. */
-static gboolean
-take_fds (GVariant *reply, GUnixFDList *fds, GstFcBusAnswer *answer)
-{
-  int *taken = NULL, n = 0, i;
-  gint32 ring = -1, table = -1;
-  GVariant *handles;
-  gsize count;
-
-  if (fds != NULL)
-    taken = g_unix_fd_list_steal_fds (fds, &n);
-  handles = g_variant_get_child_value (reply, 0);
-  count = g_variant_n_children (handles);
-  if (count > 0)
-    g_variant_get_child (handles, 0, "h", &ring);
-  if (count > 1)
-    g_variant_get_child (handles, 1, "h", &table);
-  g_variant_unref (handles);
-  for (i = 0; i < n; i++)
-    if (i == ring)
-      answer->ring_fd = taken[i];
-    else if (i == table)
-      answer->table_fd = taken[i];
-    else
-      close (taken[i]);
-  g_free (taken);
-  return answer->ring_fd >= 0;
-}
-
 /* There is nobody to ask. Who only may need a bus keeps no connection to it: a
  * system's bus does not take many of them. */
 static void
@@ -303,6 +201,7 @@ failed (GstFcBus *self, guint i, GError *error, gboolean *seldom)
 {
   GstFcBusAnswer refused = GST_FC_BUS_ANSWER_INIT;
   gchar *name = g_dbus_error_get_remote_error (error);
+  gboolean missed = g_strcmp0 (name, GST_FC_REGISTRY_NOT_FOUND) == 0;
 
   g_dbus_error_strip_remote_error (error);
   *seldom = TRUE;
@@ -314,10 +213,11 @@ failed (GstFcBus *self, guint i, GError *error, gboolean *seldom)
   else
     {
       note (self, i, "registry on the ", error->message);
-      *seldom = g_strcmp0 (name, ERROR_NOT_FOUND) == 0;
-      self->lines[i].missed |= *seldom;
+      *seldom
+          = missed || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+      self->lines[i].missed |= missed;
     }
-  if (g_strcmp0 (name, ERROR_NOT_PERMITTED) == 0)
+  if (g_strcmp0 (name, GST_FC_REGISTRY_NOT_PERMITTED) == 0)
     {
       refused.refusal = sentence (error->message);
       give (self, &refused);
@@ -330,35 +230,26 @@ failed (GstFcBus *self, guint i, GError *error, gboolean *seldom)
 static gboolean
 ask (GstFcBus *self, guint i, gboolean *seldom)
 {
+  GDBusCallFlags flags = self->activate ? G_DBUS_CALL_FLAGS_NONE
+                                        : G_DBUS_CALL_FLAGS_NO_AUTO_START;
+  GDBusConnection *connection = self->lines[i].connection;
   GstFcBusAnswer opened = GST_FC_BUS_ANSWER_INIT;
-  GUnixFDList *fds = NULL;
   GError *error = NULL;
   gboolean answered;
-  GVariant *reply;
 
-  reply = g_dbus_connection_call_with_unix_fd_list_sync (
-      self->lines[i].connection, REGISTRY, ROOT_PATH, REGISTRY_INTERFACE,
-      "OpenSlot", g_variant_new ("(sa{sv})", self->slot, NULL),
-      G_VARIANT_TYPE ("(ah)"),
-      self->activate ? G_DBUS_CALL_FLAGS_NONE : G_DBUS_CALL_FLAGS_NO_AUTO_START,
-      CALL_TIMEOUT, NULL, &fds, self->cancellable, &error);
-  if (reply == NULL)
+  if ((self->directory == NULL
+       || gst_fc_registry_is_of (connection, self->directory, flags,
+                                 self->cancellable, &error))
+      && gst_fc_registry_open_slot (connection, self->slot, flags,
+                                    self->cancellable, &opened.ring_fd,
+                                    &opened.table_fd, &error))
     {
-      answered = failed (self, i, error, seldom);
-      g_error_free (error);
-      return answered;
+      opened.waited = self->lines[i].missed;
+      give (self, &opened);
+      return TRUE;
     }
-  answered = take_fds (reply, fds, &opened);
-  opened.waited = self->lines[i].missed;
-  if (answered)
-    give (self, &opened);
-  else
-    {
-      gst_fc_bus_answer_clear (&opened);
-      note (self, i, "registry on the ", "it handed over no descriptor");
-    }
-  g_clear_object (&fds);
-  g_variant_unref (reply);
+  answered = failed (self, i, error, seldom);
+  g_error_free (error);
   return answered;
 }
 
@@ -479,14 +370,15 @@ bus_thread (gpointer user_data)
 }
 
 GstFcBus *
-gst_fc_bus_new (const gchar *slot, gboolean activate, GstFcBusFunc func,
-                gpointer user_data)
+gst_fc_bus_new (const gchar *slot, const gchar *directory, gboolean activate,
+                GstFcBusFunc func, gpointer user_data)
 {
   GstFcBus *self = g_new0 (GstFcBus, 1);
   guint i;
 
   self->slot = g_strdup (slot);
-  self->path = slot_path (slot);
+  self->path = gst_fc_registry_slot_path (slot);
+  self->directory = g_strdup (directory);
   self->activate = activate;
   self->func = func;
   self->user_data = user_data;
@@ -516,6 +408,7 @@ gst_fc_bus_free (GstFcBus *self)
   g_mutex_clear (&self->lock);
   g_object_unref (self->cancellable);
   g_main_context_unref (self->context);
+  g_free (self->directory);
   g_free (self->path);
   g_free (self->slot);
   g_free (self);

@@ -20,9 +20,11 @@ typedef struct _GstFcBus GstFcBus;
  * Called on that thread. */
 typedef void (*GstFcBusFunc) (gboolean answered, gpointer user_data);
 
-/* ACTIVATE: a registry that its bus can start is started. */
-GstFcBus *gst_fc_bus_new (const gchar *slot, gboolean activate,
-                          GstFcBusFunc func, gpointer user_data);
+/* DIRECTORY: only a registry of that one is asked; NULL: any. ACTIVATE: one
+ * that its bus can start is started. */
+GstFcBus *gst_fc_bus_new (const gchar *slot, const gchar *directory,
+                          gboolean activate, GstFcBusFunc func,
+                          gpointer user_data);
 
 /* Ends what is under way, and waits for FUNC to return. Takes NULL. */
 void gst_fc_bus_free (GstFcBus *self);

@@ -43,16 +43,41 @@ gst_fc_src_is_in_directory (GstFcSrc *self)
   return fc_slot_stat (self->use.directory, self->use.slot, &stat) != -ENOENT;
 }
 
+static int
+note_directory (const char *path, void *user_data)
+{
+  g_ptr_array_add (user_data, g_strdup (path));
+  return 0;
+}
+
+/* Who names a directory means that one, and no slot of the same name in
+ * another that the registry may have. */
+static GstFcBus *
+gst_fc_src_ask_for_directory (GstFcSrc *self)
+{
+  GPtrArray *dirs = g_ptr_array_new_with_free_func (g_free);
+  const gchar *named = NULL;
+  GstFcBus *bus;
+
+  (void) fc_slot_dirs (self->use.directory, note_directory, dirs);
+  if (dirs->len == 1) /* else they are the usual ones */
+    named = dirs->pdata[0];
+  bus = gst_fc_bus_new (self->use.slot, named, FALSE, gst_fc_src_bus_asked,
+                        self);
+  g_ptr_array_unref (dirs);
+  return bus;
+}
+
 void
 gst_fc_src_ask_bus (GstFcSrc *self)
 {
-  gboolean bus_alone = self->use.attach == GST_FC_ATTACH_BUS;
-
-  if (self->bus != NULL || self->use.attach == GST_FC_ATTACH_DIRECTORY
-      || (!bus_alone && gst_fc_src_is_in_directory (self)))
+  if (self->bus != NULL || self->use.attach == GST_FC_ATTACH_DIRECTORY)
     return;
-  self->bus
-      = gst_fc_bus_new (self->use.slot, bus_alone, gst_fc_src_bus_asked, self);
+  if (self->use.attach == GST_FC_ATTACH_BUS)
+    self->bus = gst_fc_bus_new (self->use.slot, NULL, TRUE,
+                                gst_fc_src_bus_asked, self);
+  else if (!gst_fc_src_is_in_directory (self))
+    self->bus = gst_fc_src_ask_for_directory (self);
 }
 
 void

@@ -7,7 +7,8 @@
 static const GEnumValue attach_values[] = {
   { GST_FC_ATTACH_AUTO,
     "By the directory; where it has no such slot, also by a registry that runs"
-    " on the session bus or the system bus",
+    " on the session bus or the system bus and, if a directory was named, is"
+    " that one's",
     "auto" },
   { GST_FC_ATTACH_DIRECTORY, "By the slot directory alone", "directory" },
   { GST_FC_ATTACH_BUS,

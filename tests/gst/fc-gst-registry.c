@@ -22,6 +22,7 @@ static const gchar *const introspection
       "      <arg name='options' type='a{sv}' direction='in'/>"
       "      <arg name='descriptors' type='ah' direction='out'/>"
       "    </method>"
+      "    <property name='Directory' type='s' access='read'/>"
       "  </interface>"
       "</node>";
 
@@ -34,6 +35,7 @@ struct _FctRegistry
   gboolean owns; /* atomic */
 
   GMutex lock;
+  gchar *directory;
   FctRegistryMode mode;
   GQueue silent; /* calls that are not answered yet */
   guint asked;
@@ -209,6 +211,29 @@ on_call (GDBusConnection *connection, const gchar *sender, const gchar *path,
   g_mutex_unlock (&self->lock);
 }
 
+static GVariant *
+on_get (GDBusConnection *connection, const gchar *sender, const gchar *path,
+        const gchar *interface, const gchar *property, GError **error,
+        gpointer user_data)
+{
+  FctRegistry *self = user_data;
+  GVariant *value;
+
+  g_mutex_lock (&self->lock);
+  value = g_variant_new_string (self->directory);
+  g_mutex_unlock (&self->lock);
+  return value;
+}
+
+void
+fct_registry_set_directory (FctRegistry *self, const gchar *directory)
+{
+  g_mutex_lock (&self->lock);
+  g_free (self->directory);
+  self->directory = g_strdup (directory);
+  g_mutex_unlock (&self->lock);
+}
+
 void
 fct_registry_set_mode (FctRegistry *self, FctRegistryMode mode)
 {
@@ -277,7 +302,8 @@ static gpointer
 registry_thread (gpointer user_data)
 {
   FctRegistry *self = user_data;
-  static const GDBusInterfaceVTable vtable = { .method_call = on_call };
+  static const GDBusInterfaceVTable vtable
+      = { .method_call = on_call, .get_property = on_get };
   GDBusNodeInfo *node = g_dbus_node_info_new_for_xml (introspection, NULL);
   guint object, name;
 
@@ -313,6 +339,7 @@ fct_registry_start (GBusType bus, FctRegistryMode mode)
   FctRegistry *self = g_new0 (FctRegistry, 1);
 
   self->mode = mode;
+  self->directory = path_of ("elsewhere");
   g_mutex_init (&self->lock);
   g_queue_init (&self->silent);
   self->context = g_main_context_new ();
@@ -340,6 +367,7 @@ fct_registry_kill (FctRegistry *self)
   g_main_loop_unref (self->loop);
   g_main_context_unref (self->context);
   g_mutex_clear (&self->lock);
+  g_free (self->directory);
   g_free (self);
 }
 

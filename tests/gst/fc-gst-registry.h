@@ -43,6 +43,9 @@ FctRegistry *fct_registry_begin (FctRegistryMode mode);
 /* As if it was killed: nothing more is said. */
 void fct_registry_kill (FctRegistry *self);
 
+/* Which directory it says that its slots are in; at first that of
+ * fct_elsewhere_new (). */
+void fct_registry_set_directory (FctRegistry *self, const gchar *directory);
 void fct_registry_set_mode (FctRegistry *self, FctRegistryMode mode);
 /* How often it was asked, has answered, and has opened a slot. */
 guint fct_registry_asked (FctRegistry *self);

@@ -68,6 +68,7 @@ GST_START_TEST (slot_comes_by_the_directory_after_all)
   GstHarness *sink, *src;
 
   registry = fct_registry_begin (FCT_IS_SILENT);
+  fct_registry_set_directory (registry, g_getenv ("FC_DIR"));
   src = fct_reader (NULL, 0);
   FCT_WAIT (fct_registry_asked (registry) > 0);
   sink = fct_writer ();

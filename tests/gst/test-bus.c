@@ -106,6 +106,47 @@ GST_START_TEST (directory_alone)
 }
 GST_END_TEST
 
+/* A slot of the same name somewhere else is another one. */
+GST_START_TEST (registry_of_another_directory)
+{
+  GstElement *element
+      = fct_elsewhere_new (FCT_AUTO, "wait-for-slot", "100000000");
+  GstBus *bus = fct_bus (element);
+  FctRegistry *registry = fct_registry_begin (FCT_OPENS);
+  GstHarness *sink = fct_writer (), *src;
+
+  fct_registry_set_directory (registry, g_getenv ("FC_DIR"));
+  fct_push_some (sink, 0, 1);
+  src = fct_src_harness (element);
+  fct_expect_error (bus, GST_RESOURCE_ERROR_NOT_FOUND, "elsewhere");
+  fail_unless_equals_int (fct_registry_asked (registry), 0);
+  fct_stop (src);
+  fct_bus_free (bus);
+  src = fct_elsewhere_reader (FCT_BUS);
+  fct_wait_attached ();
+  fct_stop (src);
+  fct_stop (sink);
+  fct_registry_kill (registry);
+}
+GST_END_TEST
+
+/* Who names none reads what there is. */
+GST_START_TEST (registry_of_whatever_directory)
+{
+  FctRegistry *registry = fct_registry_begin (FCT_OPENS);
+  gchar *dir = g_strdup (g_getenv ("FC_DIR"));
+  GstHarness *src;
+
+  g_unsetenv ("FC_DIR");
+  src = fct_src_harness (fct_new ("fcsrc", "slot", "fc-gst-test-none", NULL));
+  FCT_WAIT (fct_registry_asked (registry) > 0);
+  fct_stop (src);
+  g_setenv ("FC_DIR", dir, TRUE);
+  g_free (dir);
+  fct_registry_kill (registry);
+}
+GST_END_TEST
+
 /* Of two that have the slot; the other is not asked. */
 GST_START_TEST (session_bus_goes_first)
 {
@@ -395,6 +436,7 @@ GST_START_TEST (reader_in_another_mount_namespace)
   GPid reader, writer;
 
   g_assert_cmpint (chmod (g_getenv ("FC_DIR"), 0755), ==, 0);
+  fct_registry_set_directory (registry, g_getenv ("FC_DIR"));
   reader = launch_elsewhere ("", "fcsrc slot=cam0 ! fakesink");
   FCT_WAIT (fct_registry_answered (registry) > 0);
   writer = fct_launch (VIDEO ("I420"));
@@ -454,6 +496,8 @@ bus_suite (void)
   tcase_add_test (tc, by_the_bus_where_the_directory_has_none);
   tcase_add_test (tc, directory_goes_first);
   tcase_add_test (tc, directory_alone);
+  tcase_add_test (tc, registry_of_another_directory);
+  tcase_add_test (tc, registry_of_whatever_directory);
   tcase_add_test (tc, session_bus_goes_first);
   tcase_add_test (tc, system_bus_where_the_session_has_none);
   tcase_add_test (tc, system_bus_where_there_is_no_session);
