@@ -161,7 +161,9 @@ end_in_time (gpointer user_data)
 void
 fcctl_doctor_gstreamer (FcctlDoctor *doctor)
 {
-  const gchar *const argv[] = { "gst-inspect-1.0", "--exists", "fcsrc", NULL };
+  /* Of any version: without a word it would be GStreamer's own. */
+  const gchar *const argv[] = { "gst-inspect-1.0", "--exists",
+                                "--atleast-version=0.0", "fcsrc", NULL };
   gint status;
 
   if (!g_spawn_sync (NULL, (gchar **) argv, NULL,

@@ -285,9 +285,16 @@ class Doctor(Base):
         inspect.write_text('#!/bin/sh\nexit 1\n')
         inspect.chmod(0o755)
         self.note('gstreamer', None, 'fcsrc', environment=environment)
-        inspect.write_text('#!/bin/sh\ntest "$*" = "--exists fcsrc"\n')
+        inspect.write_text('#!/bin/sh\nexit 0\n')
         self.assertNotIn('gstreamer',
                          self.doctor('note', environment=environment))
+
+    @unittest.skipUnless(os.environ.get('FC_GST'), 'built without GStreamer')
+    def test_gstreamer_itself(self):
+        self.assertNotIn('gstreamer', self.doctor('note'))
+        self.note('gstreamer', None, 'fcsrc',
+                  environment={'GST_PLUGIN_PATH_1_0': '/nonexistent',
+                               'GST_REGISTRY_1_0': str(self.scratch() / 'r')})
 
 
 @unittest.skipUnless(can_unshare(), 'needs user and mount namespaces')
