@@ -151,17 +151,23 @@ take_frame (Snapshot *snapshot, fc_consumer_t *consumer)
 
 /* The picture -------------------------------------------------------------- */
 
-/* Beside this program, as in a build folder, or where it is installed. */
+/* Beside this program, as in a build folder; where it was installed with it,
+ * wherever that is; or where it was to be installed. */
 static gchar *
 find_helper (void)
 {
+  static const gchar *const places[] = { ".", FCCTL_LIBEXEC_FROM_BIN };
   g_autofree gchar *self = g_file_read_link ("/proc/self/exe", NULL);
   g_autofree gchar *folder = self != NULL ? g_path_get_dirname (self) : NULL;
-  g_autofree gchar *beside
-      = folder != NULL ? g_build_filename (folder, HELPER, NULL) : NULL;
 
-  if (beside != NULL && g_file_test (beside, G_FILE_TEST_IS_EXECUTABLE))
-    return g_steal_pointer (&beside);
+  for (gsize i = 0; folder != NULL && i < G_N_ELEMENTS (places); i++)
+    {
+      g_autofree gchar *path
+          = g_build_filename (folder, places[i], HELPER, NULL);
+
+      if (g_file_test (path, G_FILE_TEST_IS_EXECUTABLE))
+        return g_steal_pointer (&path);
+    }
   return g_build_filename (FCCTL_LIBEXECDIR, HELPER, NULL);
 }
 
