@@ -93,7 +93,7 @@ static gboolean
 take_uint (const Option *option, GVariant *value, FcrSlotOptions *parsed,
            GError **error)
 {
-  guint64 number;
+  guint64 number = 0;
 
   if (!take_integer (option, value, 1, &number, error))
     return FALSE;
@@ -114,7 +114,7 @@ static gboolean
 take_owner (const Option *option, GVariant *value, FcrSlotOptions *parsed,
             GError **error)
 {
-  guint64 number;
+  guint64 number = 0;
 
   if (!take_integer (option, value, 0, &number, error))
     return FALSE;
