@@ -215,15 +215,47 @@ collect_entries (const fc_dir_t *dir, const char *slot, uint64_t age,
   return collected;
 }
 
+/* fc_sweep () of the files that were listed, not of a listing of its own. What
+ * was made since then is left to the next time; nothing is being made now,
+ * since the caller has the lock. */
 static int
-collect (const fc_dir_t *dir, const char *slot, uint64_t age)
+sweep_listed (const fc_dir_t *dir, const fc_found_t *files, size_t n)
 {
+  const char *slot = files->name;
+  char name[FC_FILE_MAX];
+  fc_ring_file_t ring;
+  uint64_t named = 0;
+  int swept = 0;
+
+  if (fc_ring_open (&ring, dir, slot, O_RDONLY) == 0)
+    {
+      named = ring.header.id;
+      fc_ring_close (&ring);
+    }
+  for (size_t i = 0; i < n; i++)
+    {
+      if (!files[i].left_over || (files[i].table && files[i].id == named))
+        continue;
+      if (files[i].table)
+        fc_table_name (name, slot, files[i].id);
+      else
+        fc_temp_name (name, slot, files[i].id);
+      swept += unlinkat (dir->fd, name, 0) == 0;
+    }
+  return swept;
+}
+
+/* FILES are the N files of one slot in DIR. */
+static int
+collect (const fc_dir_t *dir, const fc_found_t *files, size_t n, uint64_t age)
+{
+  const char *slot = files->name;
   int lock = fc_slot_lock (dir, slot, false);
   int collected = 0;
   bool unused;
 
   if (lock >= 0)
-    collected += fc_sweep (dir, slot);
+    collected += sweep_listed (dir, files, n);
   collected += collect_entries (dir, slot, age, &unused);
   /* With the lock: its writer is dead, or was never there. */
   if (lock >= 0 && unused)
@@ -231,7 +263,7 @@ collect (const fc_dir_t *dir, const char *slot, uint64_t age)
       end_ring (dir, slot);
       if (unlink_ring (dir, slot) == 0)
         collected++;
-      (void) fc_sweep (dir, slot);
+      (void) sweep_listed (dir, files, n);
     }
   if (lock >= 0)
     {
@@ -250,17 +282,18 @@ fc_slot_gc (const char *path, const char *slot, uint64_t age)
 
   if (r == 0)
     r = fc_names_collect (&names, path, true);
-  for (size_t i = 0; r == 0 && i < names.n; i++)
+  for (size_t i = 0, n; r == 0 && i < names.n; i += n)
     {
       const fc_found_t *found = &names.item[i];
       fc_dir_t dir;
 
+      for (n = 1; i + n < names.n && fc_by_name (found, found + n) == 0; n++)
+        ;
       if ((slot != NULL && strcmp (slot, found->name) != 0)
-          || (i > 0 && fc_by_name (found, found - 1) == 0)
           || fc_dir_candidate (&dir, path, found->dir) < 0)
         continue;
       if (dir.fd >= 0)
-        collected += collect (&dir, found->name, age);
+        collected += collect (&dir, found, n, age);
       fc_dir_close (&dir);
     }
   free (names.item);

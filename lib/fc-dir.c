@@ -371,13 +371,9 @@ fc_is_leftover_name (const char *name, char *slot, bool *table, uint64_t *id)
 }
 
 bool
-fc_is_slot_file (const char *name, char *slot)
+fc_is_lock_name (const char *name, char *slot)
 {
-  bool table;
-  uint64_t id;
-
-  return strip (name, ".lock", slot)
-         || fc_is_leftover_name (name, slot, &table, &id);
+  return strip (name, ".lock", slot);
 }
 
 /* Files ------------------------------------------------------------------- */

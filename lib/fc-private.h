@@ -117,12 +117,12 @@ void fc_ring_name (char *name, const char *slot);
 void fc_lock_name (char *name, const char *slot);
 void fc_temp_name (char *name, const char *slot, uint64_t id);
 void fc_table_name (char *name, const char *slot, uint64_t id);
-/* Whether NAME is a ring; a temporary, or a table, and of which ring id; or
- * any file of a slot but its ring. SLOT gets the slot's name. */
+/* Whether NAME is a ring; a lock; a temporary, or a table, and of which ring
+ * id. SLOT gets the slot's name. */
 bool fc_is_ring_name (const char *name, char *slot);
+bool fc_is_lock_name (const char *name, char *slot);
 bool fc_is_leftover_name (const char *name, char *slot, bool *table,
                           uint64_t *id);
-bool fc_is_slot_file (const char *name, char *slot);
 
 /* Open a file that is there: regular, no symbolic link, close-on-exec. */
 int fc_file_open (const fc_dir_t *dir, const char *name, int flags,
@@ -251,7 +251,10 @@ uint64_t fc_ring_touched (const fc_ring_file_t *ring);
 typedef struct
 {
   char name[FC_NAME_MAX + 1];
-  unsigned dir; /* fc_dir_candidate ()'s number */
+  unsigned dir;   /* fc_dir_candidate ()'s number */
+  bool left_over; /* a temporary or a table: */
+  bool table;
+  uint64_t id;
 } fc_found_t;
 
 typedef struct
@@ -261,7 +264,7 @@ typedef struct
 } fc_names_t;
 
 /* Which slots have a ring, or with LEFT any file, in the directories where a
- * consumer looks. */
+ * consumer looks; an item for each file. */
 int fc_names_collect (fc_names_t *names, const char *dir, bool left);
 int fc_by_name (const void *a, const void *b);
 

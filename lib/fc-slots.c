@@ -42,8 +42,11 @@ names_add (fc_names_t *names, const fc_dir_t *dir, unsigned n, bool left)
       fc_found_t found = { .dir = n };
       fc_found_t *grown;
 
-      if (!fc_is_ring_name (file->d_name, found.name)
-          && !(left && fc_is_slot_file (file->d_name, found.name)))
+      if (left)
+        found.left_over = fc_is_leftover_name (file->d_name, found.name,
+                                               &found.table, &found.id);
+      if (!found.left_over && !fc_is_ring_name (file->d_name, found.name)
+          && !(left && fc_is_lock_name (file->d_name, found.name)))
         continue;
       grown = realloc (names->item, (names->n + 1) * sizeof found);
       if (grown == NULL)
