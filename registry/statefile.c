@@ -168,7 +168,9 @@ static gboolean
 take_text (FcrStateFile *file, const gchar *text, gsize size, gint64 *newer,
            GError **reason)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+  /* Not an immutable one: json-glib 1.10 ends the process where such a one
+   * took in less than a document. */
+  g_autoptr (JsonParser) parser = json_parser_new ();
   JsonNode *root, *version;
   JsonObject *object;
 

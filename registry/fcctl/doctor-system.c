@@ -111,6 +111,7 @@ state_file_defect (const gchar *path)
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
   g_autofree gchar *text = NULL;
+  JsonNode *root;
   gsize size;
 
   if (!g_file_get_contents (path, &text, &size, &error))
@@ -119,7 +120,8 @@ state_file_defect (const gchar *path)
                : g_strdup (error->message);
   if (!json_parser_load_from_data (parser, text, (gssize) size, &error))
     return g_strdup (error->message);
-  if (!JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
+  root = json_parser_get_root (parser); /* NULL where the file is empty */
+  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
     return g_strdup ("it is no JSON object");
   return NULL;
 }

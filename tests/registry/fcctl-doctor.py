@@ -271,7 +271,7 @@ class Doctor(Base):
         environment = {'XDG_STATE_HOME': str(home)}
         file.write_text('{"version": 1, "slots": []}')
         self.healthy(environment=environment)
-        for text in '{"version": 1, "slo', '[]', '\x1b[2J':
+        for text in '{"version": 1, "slo', '[]', '\x1b[2J', '', ' ':
             file.write_text(text)
             self.fault('state-file', str(file), environment=environment)
         file.unlink()
