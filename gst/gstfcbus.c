@@ -45,19 +45,19 @@ typedef struct
 
 struct _GstFcBus
 {
+  gatomicrefcount refs; /* the owner's and the thread's */
   gchar *slot;
   gchar *path;      /* of its object */
   gchar *directory; /* that it is to be in, or NULL */
   gboolean activate;
-  GstFcBusFunc func;
-  gpointer user_data;
-  GThread *thread;
   GMainContext *context;
   GCancellable *cancellable; /* ends the thread */
 
   GstFcBusLine lines[N_BUSES];
 
   GMutex lock;
+  GstFcBusFunc func; /* called with it; NULL once the owner is gone */
+  gpointer user_data;
   gboolean asked;
   gboolean answered; /* and that is to be taken */
   gboolean resting;  /* not to ask on */
@@ -152,6 +152,19 @@ subscribe (GstFcBus *self, GstFcBusLine *line)
       G_DBUS_SIGNAL_FLAGS_NONE, on_signal, line, NULL);
 }
 
+/* What is on its way to the context holds the connection, which holds the
+ * context: after closing it there is no more of that. */
+static void
+disconnect (GstFcBus *self, GstFcBusLine *line)
+{
+  if (line->connection == NULL)
+    return;
+  (void) g_dbus_connection_close_sync (line->connection, NULL, NULL);
+  while (g_main_context_iteration (self->context, FALSE))
+    ;
+  g_clear_object (&line->connection);
+}
+
 static gboolean
 connect_to (GstFcBus *self, guint i)
 {
@@ -161,7 +174,7 @@ connect_to (GstFcBus *self, guint i)
   if (line->connection != NULL
       && !g_dbus_connection_is_closed (line->connection))
     return TRUE;
-  g_clear_object (&line->connection);
+  disconnect (self, line);
   line->connection
       = gst_fc_registry_connect (buses[i].type, self->cancellable, &error);
   if (line->connection == NULL)
@@ -192,7 +205,7 @@ no_registry (GstFcBus *self, guint i)
 {
   note (self, i, "", "no registry runs there");
   if (!self->activate)
-    g_clear_object (&self->lines[i].connection);
+    disconnect (self, &self->lines[i]);
 }
 
 /* TRUE where that is the answer. *SELDOM: a signal will tell of another one. */
@@ -238,11 +251,9 @@ ask (GstFcBus *self, guint i, gboolean *seldom)
   gboolean answered;
 
   if ((self->directory == NULL
-       || gst_fc_registry_is_of (connection, self->directory, flags,
-                                 self->cancellable, &error))
+       || gst_fc_registry_is_of (connection, self->directory, flags, &error))
       && gst_fc_registry_open_slot (connection, self->slot, flags,
-                                    self->cancellable, &opened.ring_fd,
-                                    &opened.table_fd, &error))
+                                    &opened.ring_fd, &opened.table_fd, &error))
     {
       opened.waited = self->lines[i].missed;
       give (self, &opened);
@@ -297,9 +308,9 @@ ask_all (GstFcBus *self)
   g_mutex_lock (&self->lock);
   first = !self->asked;
   self->asked = TRUE;
-  g_mutex_unlock (&self->lock);
-  if (answered || first)
+  if ((answered || first) && self->func != NULL)
     self->func (answered, self->user_data);
+  g_mutex_unlock (&self->lock);
 }
 
 /* The thread ----------------------------------------------------------- */
@@ -351,6 +362,25 @@ wait_to_ask (GstFcBus *self)
     }
 }
 
+static void
+bus_unref (GstFcBus *self)
+{
+  guint i;
+
+  if (!g_atomic_ref_count_dec (&self->refs))
+    return;
+  gst_fc_bus_answer_clear (&self->answer);
+  for (i = 0; i < N_BUSES; i++)
+    g_free (self->said[i]);
+  g_mutex_clear (&self->lock);
+  g_object_unref (self->cancellable);
+  g_main_context_unref (self->context);
+  g_free (self->directory);
+  g_free (self->path);
+  g_free (self->slot);
+  g_free (self);
+}
+
 static gpointer
 bus_thread (gpointer user_data)
 {
@@ -364,8 +394,9 @@ bus_thread (gpointer user_data)
       wait_to_ask (self);
     }
   for (i = 0; i < N_BUSES; i++)
-    g_clear_object (&self->lines[i].connection);
+    disconnect (self, &self->lines[i]);
   g_main_context_pop_thread_default (self->context);
+  bus_unref (self);
   return NULL;
 }
 
@@ -388,30 +419,23 @@ gst_fc_bus_new (const gchar *slot, const gchar *directory, gboolean activate,
   for (i = 0; i < N_BUSES; i++)
     self->lines[i].delay = RETRY_FIRST;
   g_mutex_init (&self->lock);
-  self->thread = g_thread_new ("fc-bus", bus_thread, self);
+  g_atomic_ref_count_init (&self->refs);
+  g_atomic_ref_count_inc (&self->refs);
+  g_thread_unref (g_thread_new ("fc-bus", bus_thread, self));
   return self;
 }
 
 void
 gst_fc_bus_free (GstFcBus *self)
 {
-  guint i;
-
   if (self == NULL)
     return;
+  g_mutex_lock (&self->lock);
+  self->func = NULL;
+  g_mutex_unlock (&self->lock);
   g_cancellable_cancel (self->cancellable);
   g_main_context_wakeup (self->context);
-  g_thread_join (self->thread);
-  gst_fc_bus_answer_clear (&self->answer);
-  for (i = 0; i < N_BUSES; i++)
-    g_free (self->said[i]);
-  g_mutex_clear (&self->lock);
-  g_object_unref (self->cancellable);
-  g_main_context_unref (self->context);
-  g_free (self->directory);
-  g_free (self->path);
-  g_free (self->slot);
-  g_free (self);
+  bus_unref (self);
 }
 
 /* What was said ----------------------------------------------------------- */
@@ -440,17 +464,6 @@ gst_fc_bus_go_on (GstFcBus *self)
   self->resting = FALSE;
   g_mutex_unlock (&self->lock);
   g_main_context_wakeup (self->context);
-}
-
-gboolean
-gst_fc_bus_has_asked (GstFcBus *self)
-{
-  gboolean asked;
-
-  g_mutex_lock (&self->lock);
-  asked = self->asked;
-  g_mutex_unlock (&self->lock);
-  return asked;
 }
 
 gchar *

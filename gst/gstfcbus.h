@@ -26,7 +26,9 @@ GstFcBus *gst_fc_bus_new (const gchar *slot, const gchar *directory,
                           gboolean activate, GstFcBusFunc func,
                           gpointer user_data);
 
-/* Ends what is under way, and waits for FUNC to return. Takes NULL. */
+/* Waits for FUNC to return, which is called no more; not for what a registry or
+ * a bus is taking its time to say, of which the thread disposes when it comes.
+ * Takes NULL. */
 void gst_fc_bus_free (GstFcBus *self);
 
 typedef struct
@@ -48,9 +50,6 @@ void gst_fc_bus_answer_clear (GstFcBusAnswer *answer);
 
 /* The one that was taken was of no use: ask on. */
 void gst_fc_bus_go_on (GstFcBus *self);
-
-/* Whether each was asked once. */
-gboolean gst_fc_bus_has_asked (GstFcBus *self);
 
 /* What they said last, as part of a sentence; the caller's. */
 gchar *gst_fc_bus_describe (GstFcBus *self);

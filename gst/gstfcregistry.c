@@ -76,8 +76,7 @@ gst_fc_registry_connect (GBusType bus, GCancellable *cancellable,
 
 gboolean
 gst_fc_registry_is_of (GDBusConnection *connection, const gchar *directory,
-                       GDBusCallFlags flags, GCancellable *cancellable,
-                       GError **error)
+                       GDBusCallFlags flags, GError **error)
 {
   GVariant *reply, *value;
   gchar *own, *other;
@@ -87,7 +86,7 @@ gst_fc_registry_is_of (GDBusConnection *connection, const gchar *directory,
       connection, GST_FC_REGISTRY_NAME, GST_FC_REGISTRY_PATH,
       "org.freedesktop.DBus.Properties", "Get",
       g_variant_new ("(ss)", INTERFACE, "Directory"), G_VARIANT_TYPE ("(v)"),
-      flags, CALL_TIMEOUT, cancellable, error);
+      flags, CALL_TIMEOUT, NULL, error);
   if (reply == NULL)
     return FALSE;
   g_variant_get (reply, "(v)", &value);
@@ -137,8 +136,8 @@ take_fds (GVariant *reply, GUnixFDList *fds, int *ring_fd, int *table_fd)
 
 gboolean
 gst_fc_registry_open_slot (GDBusConnection *connection, const gchar *slot,
-                           GDBusCallFlags flags, GCancellable *cancellable,
-                           int *ring_fd, int *table_fd, GError **error)
+                           GDBusCallFlags flags, int *ring_fd, int *table_fd,
+                           GError **error)
 {
   GUnixFDList *fds = NULL;
   GVariant *reply;
@@ -147,8 +146,7 @@ gst_fc_registry_open_slot (GDBusConnection *connection, const gchar *slot,
   reply = g_dbus_connection_call_with_unix_fd_list_sync (
       connection, GST_FC_REGISTRY_NAME, GST_FC_REGISTRY_PATH, INTERFACE,
       "OpenSlot", g_variant_new ("(sa{sv})", slot, NULL),
-      G_VARIANT_TYPE ("(ah)"), flags, CALL_TIMEOUT, NULL, &fds, cancellable,
-      error);
+      G_VARIANT_TYPE ("(ah)"), flags, CALL_TIMEOUT, NULL, &fds, NULL, error);
   if (reply == NULL)
     return FALSE;
   take_fds (reply, fds, ring_fd, table_fd);

@@ -22,7 +22,8 @@ G_BEGIN_DECLS
 gchar *gst_fc_registry_slot_path (const gchar *slot);
 
 /* A connection of the caller's own: one that a process shares ends the process
- * when the bus goes. */
+ * when the bus goes. This alone can be cancelled: GLib loses an answer, and the
+ * descriptors in it, that comes while its call is being cancelled. */
 GDBusConnection *gst_fc_registry_connect (GBusType bus,
                                           GCancellable *cancellable,
                                           GError **error);
@@ -31,14 +32,14 @@ GDBusConnection *gst_fc_registry_connect (GBusType bus,
  * G_IO_ERROR_NOT_FOUND. */
 gboolean gst_fc_registry_is_of (GDBusConnection *connection,
                                 const gchar *directory, GDBusCallFlags flags,
-                                GCancellable *cancellable, GError **error);
+                                GError **error);
 
 /* The caller's descriptors of SLOT's ring and of its table, which is -1 for
  * who is to observe. */
 gboolean gst_fc_registry_open_slot (GDBusConnection *connection,
                                     const gchar *slot, GDBusCallFlags flags,
-                                    GCancellable *cancellable, int *ring_fd,
-                                    int *table_fd, GError **error);
+                                    int *ring_fd, int *table_fd,
+                                    GError **error);
 
 G_END_DECLS
 

@@ -124,6 +124,7 @@ struct _GstFcSrc
   gboolean paused;
   gboolean pausing;    /* the base class is about it */
   gboolean key_wanted; /* downstream asked for a key frame */
+  gboolean bus_asked;  /* each once */
   gboolean bus_answered;
   gboolean played;     /* was PLAYING since start */
   guint64 skip_before; /* frames captured before this are too old, or 0 */

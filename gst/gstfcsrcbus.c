@@ -20,6 +20,7 @@ gst_fc_src_bus_asked (gboolean answered, gpointer user_data)
   GstFcSrc *self = user_data;
 
   g_mutex_lock (&self->wait_lock);
+  self->bus_asked = TRUE;
   self->bus_answered |= answered;
   gst_fc_src_update_interrupted (self);
   g_cond_broadcast (&self->wait_cond);
@@ -87,6 +88,9 @@ gst_fc_src_leave_bus (GstFcSrc *self)
     return;
   g_clear_pointer (&self->bus, gst_fc_bus_free);
   gst_fc_src_forget_answer (self);
+  g_mutex_lock (&self->wait_lock);
+  self->bus_asked = FALSE;
+  g_mutex_unlock (&self->wait_lock);
 }
 
 int
@@ -99,7 +103,7 @@ gst_fc_src_wait_for_bus (GstFcSrc *self, gint64 timeout)
   g_mutex_lock (&self->wait_lock);
   while (!self->bus_answered && !self->flushing && !self->stopping
          && !self->paused && r == FC_INTERRUPTED)
-    if (!gst_fc_bus_has_asked (self->bus))
+    if (!self->bus_asked)
       g_cond_wait (&self->wait_cond, &self->wait_lock);
     else if (!g_cond_wait_until (&self->wait_cond, &self->wait_lock, end))
       r = -ENOENT;

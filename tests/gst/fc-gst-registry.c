@@ -32,7 +32,7 @@ struct _FctRegistry
   GMainContext *context;
   GMainLoop *loop;
   GThread *thread;
-  gboolean owns; /* atomic */
+  gboolean runs; /* atomic */
 
   GMutex lock;
   gchar *directory;
@@ -290,12 +290,13 @@ fct_registry_announce (FctRegistry *self, const gchar *slot)
 
 /* On the bus ---------------------------------------------------------- */
 
-static void
-on_name (GDBusConnection *connection, const gchar *name, gpointer user_data)
+static gboolean
+on_running (gpointer user_data)
 {
   FctRegistry *self = user_data;
 
-  g_atomic_int_set (&self->owns, TRUE);
+  g_atomic_int_set (&self->runs, TRUE);
+  return G_SOURCE_REMOVE;
 }
 
 static gpointer
@@ -305,18 +306,26 @@ registry_thread (gpointer user_data)
   static const GDBusInterfaceVTable vtable
       = { .method_call = on_call, .get_property = on_get };
   GDBusNodeInfo *node = g_dbus_node_info_new_for_xml (introspection, NULL);
-  guint object, name;
+  GSource *running;
+  GVariant *reply;
+  guint object;
 
   g_main_context_push_thread_default (self->context);
   object = g_dbus_connection_register_object (
       self->connection, ROOT, node->interfaces[0], &vtable, self, NULL, NULL);
   g_assert_cmpuint (object, !=, 0);
-  name = g_bus_own_name_on_connection (self->connection, NAME,
-                                       G_BUS_NAME_OWNER_FLAGS_NONE, on_name,
-                                       NULL, self, NULL);
+  reply = g_dbus_connection_call_sync (
+      self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+      "org.freedesktop.DBus", "RequestName", g_variant_new ("(su)", NAME, 0),
+      G_VARIANT_TYPE ("(u)"), G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
+  g_assert_nonnull (reply);
+  g_variant_unref (reply);
+  running = g_idle_source_new ();
+  g_source_set_callback (running, on_running, self, NULL);
+  g_source_attach (running, self->context);
+  g_source_unref (running);
   g_main_loop_run (self->loop);
   (void) g_dbus_connection_close_sync (self->connection, NULL, NULL);
-  g_bus_unown_name (name);
   g_dbus_connection_unregister_object (self->connection, object);
   g_main_context_pop_thread_default (self->context);
   g_dbus_node_info_unref (node);
@@ -346,7 +355,7 @@ fct_registry_start (GBusType bus, FctRegistryMode mode)
   self->loop = g_main_loop_new (self->context, FALSE);
   FCT_WAIT ((self->connection = connect_to (bus)) != NULL);
   self->thread = g_thread_new ("registry", registry_thread, self);
-  FCT_WAIT (g_atomic_int_get (&self->owns));
+  FCT_WAIT (g_atomic_int_get (&self->runs));
   return self;
 }
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "fc-gst-registry.h"
+#include "fc-gst-usage.h"
 
 #define SESSION G_BUS_TYPE_SESSION
 
@@ -255,34 +256,60 @@ GST_START_TEST (stopped_while_the_bus_is_silent)
 }
 GST_END_TEST
 
-GST_START_TEST (states_in_any_order_while_asking)
+/* No more descriptors than N, when those that are on their way have arrived:
+ * not one is left over, of hundreds that were handed over. */
+static gboolean
+has_descriptors (guint64 n)
+{
+  FctUsage usage;
+
+  fct_usage_get (&usage);
+  return usage.descriptors <= n;
+}
+
+static void
+go_through_states (GstElement *pipeline, guint n)
 {
   static const GstState states[]
       = { GST_STATE_PLAYING, GST_STATE_PAUSED, GST_STATE_READY,
           GST_STATE_PLAYING, GST_STATE_NULL };
-  GstElement *pipeline = gst_pipeline_new (NULL);
-  GstElement *src = fct_elsewhere_new (FCT_BUS, NULL, NULL);
-  GstElement *sink = fct_new ("fakesink", NULL);
-  FctRegistry *registry;
-  GstHarness *writer;
   guint i;
 
-  registry = fct_registry_begin (FCT_OPENS);
-  gst_bin_add_many (GST_BIN (pipeline), src, sink, NULL);
-  fail_unless (gst_element_link (src, sink));
-  writer = fct_writer ();
-  for (i = 0; i < 200; i++)
+  for (i = 0; i < n; i++)
     {
-      if (i == 100)
-        fct_push_some (writer, 0, 1);
       fail_if (gst_element_set_state (pipeline, states[i % 5])
                == GST_STATE_CHANGE_FAILURE);
       if (i % 3 == 0)
         g_thread_yield ();
     }
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
+}
+
+/* While there is no such slot, and while there is one. */
+GST_START_TEST (states_in_any_order_while_asking)
+{
+  GstElement *pipeline = gst_pipeline_new (NULL);
+  GstElement *src = fct_elsewhere_new (FCT_BUS, NULL, NULL);
+  GstElement *sink = fct_new ("fakesink", NULL);
+  FctRegistry *registry = fct_registry_begin (FCT_OPENS);
+  GstHarness *writer;
+  FctUsage before;
+  guint asked;
+
+  gst_bin_add_many (GST_BIN (pipeline), src, sink, NULL);
+  fail_unless (gst_element_link (src, sink));
+  go_through_states (pipeline, 100);
+  asked = fct_registry_answered (registry);
+  FCT_WAIT (fct_registry_answered (registry) > asked);
+  writer = fct_writer ();
+  fct_push_some (writer, 0, 1);
   fct_wait_attached ();
   gst_element_set_state (pipeline, GST_STATE_NULL);
+  fct_usage_get (&before);
+  go_through_states (pipeline, 300);
+  fct_wait_attached ();
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  FCT_WAIT (has_descriptors (before.descriptors));
   gst_object_unref (pipeline);
   fct_stop (writer);
   fct_registry_kill (registry);
