@@ -37,6 +37,7 @@ static const struct
 typedef struct
 {
   GDBusConnection *connection;
+  gboolean closed;  /* the connection, and that was told */
   gboolean changed; /* a signal came: ask */
   gboolean missed;  /* its registry said that there is no such slot */
   gint64 due;       /* when to ask again */
@@ -152,16 +153,49 @@ subscribe (GstFcBus *self, GstFcBusLine *line)
       G_DBUS_SIGNAL_FLAGS_NONE, on_signal, line, NULL);
 }
 
+static void
+on_closed (GDBusConnection *connection, gboolean vanished, GError *error,
+           gpointer user_data)
+{
+  GstFcBusLine *line = user_data;
+
+  line->closed = TRUE;
+}
+
+/* It is there to end an iteration. */
+static gboolean
+on_timeout (gpointer user_data)
+{
+  return G_SOURCE_REMOVE;
+}
+
+static void
+iterate (GstFcBus *self, gint64 at_most)
+{
+  GSource *timer = g_timeout_source_new ((guint) (at_most / 1000) + 1);
+
+  g_source_set_callback (timer, on_timeout, NULL, NULL);
+  g_source_attach (timer, self->context);
+  g_main_context_iteration (self->context, TRUE);
+  g_source_destroy (timer);
+  g_source_unref (timer);
+}
+
 /* What is on its way to the context holds the connection, which holds the
- * context: after closing it there is no more of that. */
+ * context: the last of it is that the connection was closed. */
 static void
 disconnect (GstFcBus *self, GstFcBusLine *line)
 {
+  gint64 end = g_get_monotonic_time () + G_TIME_SPAN_SECOND;
+
   if (line->connection == NULL)
     return;
   (void) g_dbus_connection_close_sync (line->connection, NULL, NULL);
+  while (!line->closed && g_get_monotonic_time () < end)
+    iterate (self, RETRY_FIRST);
   while (g_main_context_iteration (self->context, FALSE))
     ;
+  g_signal_handlers_disconnect_by_data (line->connection, line);
   g_clear_object (&line->connection);
 }
 
@@ -183,6 +217,8 @@ connect_to (GstFcBus *self, guint i)
       g_error_free (error);
       return FALSE;
     }
+  line->closed = FALSE;
+  g_signal_connect (line->connection, "closed", G_CALLBACK (on_closed), line);
   subscribe (self, line);
   return TRUE;
 }
@@ -324,25 +360,6 @@ is_resting (GstFcBus *self)
   resting = self->resting;
   g_mutex_unlock (&self->lock);
   return resting;
-}
-
-/* It is there to end an iteration. */
-static gboolean
-on_timeout (gpointer user_data)
-{
-  return G_SOURCE_REMOVE;
-}
-
-static void
-iterate (GstFcBus *self, gint64 at_most)
-{
-  GSource *timer = g_timeout_source_new ((guint) (at_most / 1000) + 1);
-
-  g_source_set_callback (timer, on_timeout, NULL, NULL);
-  g_source_attach (timer, self->context);
-  g_main_context_iteration (self->context, TRUE);
-  g_source_destroy (timer);
-  g_source_unref (timer);
 }
 
 /* Until there is a bus to ask, and no answer to be taken. That a connection was
