@@ -41,15 +41,17 @@ gst_fc_src_discard (GstFcSrc *self, GstFcTaken *taken)
 
 /* Losses --------------------------------------------------------------- */
 
-/* After PAUSED, until the first frame that is not too old: what is lost then
- * would have been skipped. */
+/* In PAUSED, which a frame may be taken in that comes just when it begins, and
+ * after it until the first frame that is not too old: what is lost then would
+ * have been skipped. */
 static gboolean
 gst_fc_src_is_catching_up (GstFcSrc *self)
 {
   gboolean catching_up;
 
   g_mutex_lock (&self->wait_lock);
-  catching_up = self->skip_before != 0;
+  catching_up = self->skip_before != 0
+                || (self->paused && self->played && !self->stopping);
   g_mutex_unlock (&self->wait_lock);
   return catching_up;
 }

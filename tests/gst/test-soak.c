@@ -211,7 +211,8 @@ check_end (const FctUsage *before)
 
   fct_usage_get (&after);
   fct_usage_print ("at the end", &after);
-  fail_unless_equals_uint64 (after.descriptors, before->descriptors);
+  /* GLib may have closed one of its own. */
+  fail_unless (after.descriptors <= before->descriptors);
   fail_unless_equals_uint64 (after.mappings, 0);
   fail_unless_equals_uint64 (after.shared, 0);
   fail_unless_equals_uint64 (after.leases, 0);
