@@ -108,6 +108,12 @@ fct_usage_get (FctUsage *usage)
 }
 
 void
+fct_usage_settle (FctUsage *usage, guint64 n)
+{
+  FCT_WAIT ((fct_usage_get (usage), usage->descriptors <= n));
+}
+
+void
 fct_usage_print (const gchar *when, const FctUsage *usage)
 {
   g_print (

@@ -19,6 +19,9 @@ typedef struct
 } FctUsage;
 
 void fct_usage_get (FctUsage *usage);
+/* The same once no more descriptors are open than N: those of GLib's own, and
+ * those that are on their way on a bus, come and go a little later. */
+void fct_usage_settle (FctUsage *usage, guint64 n);
 void fct_usage_print (const gchar *when, const FctUsage *usage);
 
 #endif /* FC_GST_USAGE_H */

@@ -256,17 +256,6 @@ GST_START_TEST (stopped_while_the_bus_is_silent)
 }
 GST_END_TEST
 
-/* No more descriptors than N, when those that are on their way have arrived:
- * not one is left over, of hundreds that were handed over. */
-static gboolean
-has_descriptors (guint64 n)
-{
-  FctUsage usage;
-
-  fct_usage_get (&usage);
-  return usage.descriptors <= n;
-}
-
 static void
 go_through_states (GstElement *pipeline, guint n)
 {
@@ -293,7 +282,7 @@ GST_START_TEST (states_in_any_order_while_asking)
   GstElement *sink = fct_new ("fakesink", NULL);
   FctRegistry *registry = fct_registry_begin (FCT_OPENS);
   GstHarness *writer;
-  FctUsage before;
+  FctUsage before, after;
   guint asked;
 
   gst_bin_add_many (GST_BIN (pipeline), src, sink, NULL);
@@ -309,7 +298,7 @@ GST_START_TEST (states_in_any_order_while_asking)
   go_through_states (pipeline, 300);
   fct_wait_attached ();
   gst_element_set_state (pipeline, GST_STATE_NULL);
-  FCT_WAIT (has_descriptors (before.descriptors));
+  fct_usage_settle (&after, before.descriptors);
   gst_object_unref (pipeline);
   fct_stop (writer);
   fct_registry_kill (registry);
