@@ -87,6 +87,8 @@ void fc_consumer_unref (fc_consumer_t *c);
 /* Wait until something may have changed for a reader at C->cursor, or UNTIL.
  * Returns 0, FC_TIMEOUT, FC_INTERRUPTED, FC_WRITER_LOST, FC_REPLACED. */
 int fc_consumer_wait (fc_consumer_t *c, uint64_t until);
+/* FC_INTERRUPTED, FC_TIMEOUT when UNTIL has come, or 0. */
+int fc_consumer_may_go_on (const fc_consumer_t *c, uint64_t until);
 /* Wait for a change in the slot's directories, or until UNTIL. */
 int fc_wait_for_slot (fc_consumer_t *c, int *inotify_fd, uint64_t until);
 

@@ -48,6 +48,22 @@ is_interrupted (const fc_consumer_t *c)
   return atomic_load_explicit (&c->interrupted, memory_order_seq_cst) != 0;
 }
 
+static int
+check_interrupt (const fc_consumer_t *c)
+{
+  return is_interrupted (c) ? fc_fail (
+             FC_INTERRUPTED, "slot %s: the wait was interrupted", c->slot)
+                            : 0;
+}
+
+static int
+check_time (const fc_consumer_t *c, uint64_t now, uint64_t until)
+{
+  return now >= until ? fc_fail (FC_TIMEOUT,
+                                 "slot %s: no frame in the time given", c->slot)
+                      : 0;
+}
+
 /* Whether a reader has something to do: a frame, or an end. */
 static bool
 has_news (const fc_consumer_t *c, const fc_attachment_t *att)
@@ -151,29 +167,31 @@ wait_futex (fc_consumer_t *c, const fc_attachment_t *att, uint64_t until)
 }
 
 int
+fc_consumer_may_go_on (const fc_consumer_t *c, uint64_t until)
+{
+  int r = check_interrupt (c);
+
+  return r < 0 ? r : check_time (c, fc_now (CLOCK_MONOTONIC), until);
+}
+
+int
 fc_consumer_wait (fc_consumer_t *c, uint64_t until)
 {
   fc_attachment_t *att = c->att;
-  uint64_t now;
+  uint64_t now = fc_now (CLOCK_MONOTONIC);
+  int r = check_interrupt (c);
 
-  if (is_interrupted (c))
-    return fc_fail (FC_INTERRUPTED, "slot %s: the wait was interrupted",
-                    c->slot);
-  now = fc_now (CLOCK_MONOTONIC);
   if (c->delivered != c->alive_delivered)
     {
       c->alive_delivered = c->delivered;
       c->alive_at = c->frame_at = now;
     }
-  if (now - c->alive_at >= FC_SLICE_NS)
-    {
-      int r = look_at_life (c);
-
-      if (r < 0)
-        return r;
-    }
-  if (now >= until)
-    return fc_fail (FC_TIMEOUT, "slot %s: no frame in the time given", c->slot);
+  if (r == 0 && now - c->alive_at >= FC_SLICE_NS)
+    r = look_at_life (c);
+  if (r == 0)
+    r = check_time (c, now, until);
+  if (r < 0)
+    return r;
   if (att->observing)
     wait_futex (c, att, until);
   else
@@ -212,10 +230,10 @@ fc_wait_for_slot (fc_consumer_t *c, int *inotify_fd, uint64_t until)
    * goes on. */
   uint64_t slice = att != NULL ? EOS_SLICE_NS : SLOT_SLICE_NS;
   char events[4096];
+  int r = check_interrupt (c);
 
-  if (is_interrupted (c))
-    return fc_fail (FC_INTERRUPTED, "slot %s: the wait was interrupted",
-                    c->slot);
+  if (r < 0)
+    return r;
   if (now >= until)
     return -ENOENT;
   if (*inotify_fd < 0)

@@ -506,7 +506,8 @@ FC_API int fc_consumer_attach_fds (fc_consumer_t *consumer, int ring_fd,
                                    int table_fd, int waited);
 
 /* Lease the next frame in place: FRAME->data stays valid and unchanged until
- * fc_consumer_release (). Waits up to TIMEOUT ns.
+ * fc_consumer_release (). Waits up to TIMEOUT ns; the same where frames come
+ * but each is gone by the time that it is taken: the next one tells the loss.
  * Returns FC_OK, FC_DROPPED, FC_TIMEOUT, FC_EOS, FC_WRITER_LOST,
  * FC_REPLACED, FC_INTERRUPTED; -EAGAIN at once where all leases but the one
  * kept for copies are out; -EPERM for an observer; -EPROTO. */

@@ -2,7 +2,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "fc-test.h"
+#include "fc-test-bytes.h"
+
+#include <sys/syscall.h>
 
 /* Where counting begins: also just below the places where a word that is
  * too narrow for it would wrap. */
@@ -463,6 +465,57 @@ slow_consumer_laps_again_and_again (void)
   fc_writer_close (writer);
 }
 
+/* Set while there is a writer whose frames are gone at each look: whenever a
+ * place of the map was read, the write cursor is far ahead of it. */
+static fc_words_t *ahead_of_reads;
+static off_t map_at;
+
+/* In place of the C library's, for libfc too. */
+ssize_t pread64 (int fd, void *into, size_t size, off_t at);
+ssize_t
+pread64 (int fd, void *into, size_t size, off_t at)
+{
+  if (ahead_of_reads != NULL && at >= map_at)
+    atomic_fetch_add (&ahead_of_reads->head, 1000);
+  return syscall (SYS_pread64, fd, into, size, at);
+}
+
+static void *
+interrupt_reader (void *consumer)
+{
+  fc_consumer_interrupt (consumer);
+  return NULL;
+}
+
+static void
+lapped_at_each_look_ends_in_time (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  char *ring = bytes_map (in_dir ("cam0.ring"));
+  const fc_ring_header_t *header = (const fc_ring_header_t *) ring;
+  fc_consumer_options_t observer = from (FC_START_LIVE);
+  fc_frame_t frame = FC_FRAME_INIT;
+  fc_consumer_t *consumer;
+  pthread_t thread;
+
+  observer.observe = 1;
+  consumer = consumer_with ("cam0", &observer);
+  map_at = (off_t) header->map_offset;
+  ahead_of_reads = (fc_words_t *) (ring + header->words_offset);
+  atomic_fetch_add (&ahead_of_reads->head, 1000);
+  CHECK_RET (fc_consumer_read (consumer, &frame, 0), FC_TIMEOUT);
+  CHECK_RET (fc_consumer_read (consumer, &frame, 50 * MS), FC_TIMEOUT);
+  check_counts (consumer);
+  CHECK_CMP (consumer_stats (consumer).dropped, >=, 16000u);
+  thread = thread_new (interrupt_reader, consumer);
+  CHECK_RET (fc_consumer_read (consumer, &frame, FC_FOREVER), FC_INTERRUPTED);
+  thread_join (thread);
+  ahead_of_reads = NULL;
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
 static const test_t tests[] = {
   TEST (lapped_resumes_at_the_oldest),
   TEST (lapped_resumes_with_a_margin),
@@ -475,6 +528,7 @@ static const test_t tests[] = {
   TEST (dropped_key_frames_are_counted_after_a_takeover),
   TEST (dropped_key_frames_are_counted_by_observers),
   TEST (depth_behind_is_not_lapped),
+  TEST (lapped_at_each_look_ends_in_time),
   TEST (counts_are_exact_from_zero),
   TEST (counts_are_exact_across_32_bits),
   TEST (counts_are_exact_across_48_bits),
