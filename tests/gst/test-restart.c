@@ -10,10 +10,10 @@
 
 #define VIDEO                                                                  \
   "videotestsrc is-live=true ! video/x-raw,format=I420,width=64,height=48,"    \
-  "framerate=100/1 ! fcsink slot=cam0 ring-depth=50"
+  "framerate=100/1 ! fcsink slot=cam0 ring-depth=1000"
 #define OTHER_VIDEO                                                            \
   "videotestsrc is-live=true ! video/x-raw,format=RGB,width=32,height=16,"     \
-  "framerate=100/1 ! fcsink slot=cam0 ring-depth=50"
+  "framerate=100/1 ! fcsink slot=cam0 ring-depth=1000"
 
 static void
 pull_some (GstHarness *src, guint n)

@@ -216,7 +216,7 @@ class Ending(Life):
 
     def test_writers_do_not_notice(self):
         """Not one frame is lost on account of a registry that is killed."""
-        writer = self.writer('live', rate=200, depth=50)
+        writer = self.writer('live', rate=200, depth=500)
         reader = self.reader('live')
         reader.process.stdin.write('400\n')
         reader.process.stdin.flush()
