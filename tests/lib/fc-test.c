@@ -245,16 +245,23 @@ event_poll (int event)
   return poll (&ready, 1, 0) == 1 && read (event, &one, sizeof one) > 0;
 }
 
-void
-event_wait (int event)
+static void
+wait_readable (int fd, const char *or_what)
 {
-  struct pollfd ready = { event, POLLIN, 0 };
+  struct pollfd ready = { fd, POLLIN, 0 };
   int64_t until = now_ns () + BOUND;
-  uint64_t one;
 
   while (poll (&ready, 1, 100) != 1)
     if (now_ns () > until)
-      test_fail (__FILE__, __LINE__, "event %d was never posted", event);
+      test_fail (__FILE__, __LINE__, "%s", or_what);
+}
+
+void
+event_wait (int event)
+{
+  uint64_t one;
+
+  wait_readable (event, "an event was never posted");
   CHECK_EQ (read (event, &one, sizeof one), sizeof one);
 }
 
@@ -306,6 +313,7 @@ spawn (void (*func) (void *arg), void *arg)
       _exit (0);
     }
   close (ready[1]);
+  wait_readable (ready[0], "a child never began to run");
   CHECK_EQ (read (ready[0], &c, 1), 1);
   close (ready[0]);
   return pid;

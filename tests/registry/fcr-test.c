@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <spawn.h>
+
 #include "fcr-test.h"
 #include "store-private.h"
 
@@ -283,44 +285,54 @@ is_state (FcrStore *store, const char *name, FcrState state)
 
 /* Writers ------------------------------------------------------------------ */
 
-typedef struct
-{
-  char slot[FC_NAME_MAX + 1];
-  unsigned ms;
-  int ready;
-} writing_t;
-
+/* Until the child has said "ready", or has ended. */
 static void
-write_on (void *arg)
+wait_ready (int fd, const char *slot)
 {
-  writing_t *writing = arg;
-  fc_writer_options_t options = small_ring ();
-  fc_writer_t *writer = writer_new (writing->slot, &options);
-  int64_t next = now_ns ();
+  struct pollfd output = { fd, POLLIN, 0 };
+  int64_t until = now_ns () + BOUND;
+  char word[8] = "";
 
-  put (writer, 1);
-  event_post (writing->ready);
-  for (;;)
-    {
-      struct timespec at;
-
-      next += writing->ms * MS;
-      at = (struct timespec){ next / SEC, next % SEC };
-      if (writing->ms == 0)
-        pause ();
-      clock_nanosleep (CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
-      put (writer, 1);
-    }
+  while (poll (&output, 1, 100) != 1)
+    if (now_ns () > until)
+      test_fail (__FILE__, __LINE__, "the writer of %s is never ready", slot);
+  if (read (fd, word, sizeof word - 1) < 5 || strncmp (word, "ready", 5) != 0)
+    test_fail (__FILE__, __LINE__, "the writer of %s ended", slot);
 }
 
+/* Another program, by posix_spawn (): of a forked child of a process with
+ * threads little can be expected. It ends with its input, and so with us. */
 pid_t
 spawn_writer (const char *slot, unsigned ms)
 {
-  writing_t writing = { .ms = ms, .ready = event_new () };
+  g_autofree char *dir = g_strdup_printf ("--directory=%s", test_dir);
+  g_autofree char *rate
+      = g_strdup_printf ("--rate=%g", ms > 0 ? 1000.0 / ms : 1e-6);
+  char *program = getenv ("SLOT_WRITER");
+  char *argv[] = { program,
+                   dir,
+                   rate,
+                   (char *) "--size=8192",
+                   (char *) "--depth=4",
+                   (char *) "--consumers=8",
+                   (char *) slot,
+                   NULL };
+  posix_spawn_file_actions_t actions;
+  int input[2], output[2];
   pid_t pid;
 
-  g_strlcpy (writing.slot, slot, sizeof writing.slot);
-  pid = spawn (write_on, &writing);
-  event_wait (writing.ready);
+  if (program == NULL)
+    test_fail (__FILE__, __LINE__, "SLOT_WRITER has to name slot-writer");
+  CHECK_EQ (pipe2 (input, O_CLOEXEC), 0);
+  CHECK_EQ (pipe2 (output, O_CLOEXEC), 0);
+  CHECK_EQ (posix_spawn_file_actions_init (&actions), 0);
+  posix_spawn_file_actions_adddup2 (&actions, input[0], STDIN_FILENO);
+  posix_spawn_file_actions_adddup2 (&actions, output[1], STDOUT_FILENO);
+  CHECK_EQ (posix_spawn (&pid, program, &actions, NULL, argv, environ), 0);
+  posix_spawn_file_actions_destroy (&actions);
+  close (input[0]);
+  close (output[1]);
+  wait_ready (output[0], slot);
+  close (output[0]);
   return pid;
 }
