@@ -127,13 +127,14 @@ trusts (const fc_consumer_t *c, const fc_ring_file_t *ring)
 {
   uid_t uid = ring->st.st_uid;
 
-  if (uid == 0 || uid == geteuid ()
-      || (c->options.trust_uid_set && uid == c->options.trust_uid))
+  if (uid == 0 || fc_is_own (ring->fd, uid)
+      || (c->options.trust_uid_set && uid == c->options.trust_uid
+          && !fc_is_unknown_user (uid)))
     return true;
   fc_log (&c->log, FC_LOG_INFO,
-          "%s: observes, since its writer is user %u; name that user as "
+          "%s: observes, since its writer is user %u%s; name that user as "
           "trusted to hold leases",
-          ring->path, (unsigned) uid);
+          ring->path, (unsigned) uid, fc_user_note (uid));
   return false;
 }
 
@@ -250,6 +251,7 @@ attach_in (fc_consumer_t *c, const fc_dir_t *dir, fc_attachment_t **att)
 {
   const fc_attachment_t *had = c->att;
   fc_ring_file_t ring;
+  bool foreign = !fc_dir_is_ours (dir);
   fc_table_t table;
   int r = -ENOENT;
 
@@ -263,12 +265,12 @@ attach_in (fc_consumer_t *c, const fc_dir_t *dir, fc_attachment_t **att)
                         c->slot, dir->path);
       if (r < 0)
         return r;
-      if (dir->owner != 0 && dir->owner != geteuid ()
-          && dir->owner != ring.st.st_uid)
+      if (foreign && dir->owner != ring.st.st_uid)
         r = fc_fail (-EPERM,
-                     "the slot directory %s belongs to user %u, who is "
+                     "the slot directory %s belongs to user %u%s, who is "
                      "neither root, nor you, nor the owner of slot %s",
-                     dir->path, (unsigned) dir->owner, c->slot);
+                     dir->path, (unsigned) dir->owner,
+                     fc_user_note (dir->owner), c->slot);
       else if (had != NULL && had->header.id == ring.header.id)
         r = look_at_same (c);
       else if (is_over (&ring))
@@ -278,8 +280,6 @@ attach_in (fc_consumer_t *c, const fc_dir_t *dir, fc_attachment_t **att)
                      c->slot, dir->path);
       else
         {
-          bool foreign = dir->owner != 0 && dir->owner != geteuid ();
-
           r = foreign ? 1 : open_table (c, dir, &ring, &table);
           if (r >= 0)
             r = attach_to (c, &ring, r == 0 ? &table : NULL, att);

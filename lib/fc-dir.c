@@ -108,14 +108,21 @@ dir_check_mode (const fc_dir_t *dir)
                   dir->path, dir->mode & 07777);
 }
 
+bool
+fc_dir_is_ours (const fc_dir_t *dir)
+{
+  return dir->owner == 0 || fc_is_own (dir->fd, dir->owner);
+}
+
 static int
 dir_check_writer (const fc_dir_t *dir)
 {
-  if (dir->owner != 0 && dir->owner != geteuid ())
+  if (!fc_dir_is_ours (dir))
     return fc_fail (-EPERM,
-                    "the slot directory %s belongs to user %u, who could "
+                    "the slot directory %s belongs to user %u%s, who could "
                     "replace its files; use one of root's or your own",
-                    dir->path, (unsigned) dir->owner);
+                    dir->path, (unsigned) dir->owner,
+                    fc_user_note (dir->owner));
   return dir_check_mode (dir);
 }
 
@@ -415,12 +422,20 @@ fc_file_create (const fc_dir_t *dir, const char *name, mode_t mode,
 {
   int fd = openat (dir->fd, name,
                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  bool inherited = (dir->mode & S_ISGID) != 0; /* from the directory */
   int r;
 
   if (fd < 0)
     return fc_fail (-errno, "can not make %s/%s: %s", dir->path, name,
                     strerror (errno));
-  if (fchown (fd, (uid_t) -1, dir->group) < 0 && share == FC_SHARE_GROUP)
+  if (share == FC_SHARE_GROUP && !inherited && fc_is_unknown_group (dir->group))
+    r = fc_fail (-EPERM,
+                 "can not give %s/%s to group %u, which may be any that this "
+                 "user namespace does not know; chmod g+s the directory, or "
+                 "share the slot with all",
+                 dir->path, name, (unsigned) dir->group);
+  else if (!inherited && fchown (fd, (uid_t) -1, dir->group) < 0
+           && share == FC_SHARE_GROUP)
     r = fc_fail (-errno,
                  "can not give %s/%s to group %u, which the slot is shared "
                  "with: %s; join that group, or use another directory",

@@ -83,6 +83,17 @@ int fc_check_table_header (const fc_table_header_t *header,
                            const fc_geometry_t *geo, uint64_t id,
                            uint64_t file_size, const char *path);
 
+/* fc-owner.c ------------------------------------------------------------- */
+
+/* Whether the file behind FD, which stat says is UID's, is this process's
+ * user's: that the numbers are the same does not say it. */
+bool fc_is_own (int fd, uid_t uid);
+/* Whether this number stands for all that the user namespace has none for. */
+bool fc_is_unknown_user (uid_t uid);
+bool fc_is_unknown_group (gid_t gid);
+/* What a sentence has to say of UID behind its number: mostly nothing. */
+const char *fc_user_note (uid_t uid);
+
 /* fc-dir.c --------------------------------------------------------------- */
 
 typedef struct
@@ -109,6 +120,8 @@ int fc_dir_candidate (fc_dir_t *dir, const char *path, unsigned n);
 void fc_dir_close (fc_dir_t *dir);
 /* The directories where a slot is looked for, for a sentence. */
 const char *fc_dirs_text (void);
+/* Whether nobody but root and this process's user can replace its files. */
+bool fc_dir_is_ours (const fc_dir_t *dir);
 /* Whether ACCESS reaches through the directory's mode. */
 int fc_dir_lets_through (const fc_dir_t *dir, fc_share_t access,
                          const char *what);

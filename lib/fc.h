@@ -430,7 +430,9 @@ typedef struct
   fc_on_lap_t on_lap;
   uint32_t detached;      /* 1: do not attach; fc_consumer_attach () does */
   const char *name;       /* for display, up to 31 bytes; NULL: the program */
-  uint32_t trust_uid_set; /* 1: the writer may also be this user: */
+  uint32_t trust_uid_set; /* 1: the writer may also be this user (not the
+                             overflow user of a user namespace, who may be
+                             anybody): */
   uint32_t trust_uid;
   uint32_t use_fds; /* 1: attach to these descriptors, not by a path: */
   int ring_fd;      /* of the .ring file, readable; borrowed */
@@ -604,8 +606,8 @@ typedef struct
   uint32_t generation;
   uint32_t epoch;
   uint32_t writer_pid; /* for display: as its own pid namespace has it */
-  uint32_t writer_uid;
-  uint32_t consumers; /* attached; 0 where the table is unreadable */
+  uint32_t writer_uid; /* for display: as its own user namespace has it */
+  uint32_t consumers;  /* attached; 0 where the table is unreadable */
   uint32_t cells_out;
   uint32_t sticky;
   uint64_t head;            /* frames committed: the next frame's seq */
@@ -623,7 +625,9 @@ typedef struct
   double bit_rate;           /* bits/s over the history; 0 if unknown */
   uint32_t format_size;      /* bytes: fc_slot_format () */
   uint32_t owner;            /* uid and gid of the ring's file: whom access */
-  uint32_t group;            /*   and trust are about */
+  uint32_t group;            /*   and trust are about. In a user namespace that
+                                has no number for them these are the overflow
+                                ids (65534), which say nothing */
   uint32_t padding;
 } fc_slot_stat_t;
 
