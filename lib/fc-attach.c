@@ -57,6 +57,7 @@ attachment_new (fc_ring_file_t *ring)
   att->header = ring->header;
   att->geo = ring->geo;
   att->size = (uint64_t) ring->st.st_size;
+  att->clock = fc_clock_offset ();
   memcpy (att->path, ring->path, sizeof att->path);
   att->fd = ring->fd; /* taken */
   ring->fd = -1;

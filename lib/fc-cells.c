@@ -168,8 +168,8 @@ fill_header (fc_generation_t *gen, fc_cell_header_t *h, fc_frame_t *frame)
   h->running_time = info->running_time;
   h->offset = info->offset;
   h->offset_end = info->offset_end;
-  h->capture_ns = info->capture_ns;
-  h->commit_ns = info->commit_ns;
+  h->capture_ns = fc_time_of_machine (info->capture_ns, gen->clock);
+  h->commit_ns = fc_time_of_machine (info->commit_ns, gen->clock);
   h->wall_ns = info->wall_ns;
   h->keys = frame->keys;
 }

@@ -101,8 +101,8 @@ fc_fill_frame (const fc_attachment_t *att, const fc_cell_header_t *h,
   frame->info.running_time = h->running_time;
   frame->info.offset = h->offset;
   frame->info.offset_end = h->offset_end;
-  frame->info.capture_ns = h->capture_ns;
-  frame->info.commit_ns = h->commit_ns;
+  frame->info.capture_ns = fc_time_here (h->capture_ns, att->clock);
+  frame->info.commit_ns = fc_time_here (h->commit_ns, att->clock);
   frame->info.wall_ns = h->wall_ns;
   frame->info.meta = NULL;
   frame->info.meta_size = h->meta_size;

@@ -26,6 +26,7 @@ generation_new (const fc_geometry_t *geo)
   gen->fd = gen->table.fd = -1;
   gen->refs = 1;
   gen->geo = *geo;
+  gen->clock = fc_clock_offset ();
   gen->key_seq = FC_SEQ_NONE;
   gen->place = malloc (geo->ring_depth * sizeof *gen->place);
   gen->free = malloc (geo->cells_planned * sizeof *gen->free);
@@ -162,7 +163,7 @@ write_header (fc_generation_t *gen, const fc_writer_options_t *options,
   h->reserved = from->reserved;
   h->generation = from->generation;
   h->first_seq = from->first_seq;
-  h->created_ns = fc_now (CLOCK_MONOTONIC);
+  h->created_ns = fc_time_of_machine (fc_now (CLOCK_MONOTONIC), gen->clock);
   h->created_wall_ns = fc_now (CLOCK_REALTIME);
   h->words_offset = geo->words_offset;
   h->map_offset = geo->map_offset;

@@ -58,6 +58,14 @@ struct timespec fc_until (uint64_t until, uint64_t limit);
 /* sem_clockwait () on the monotonic clock. */
 int fc_sem_wait (sem_t *sem, const struct timespec *until);
 
+/* Times in a ring are those of the machine's own monotonic clock, so that all
+ * processes understand them: what is to be added to get this process's, which
+ * is not 0 in a time namespace. */
+int64_t fc_clock_offset (void);
+/* From a ring's time to this process's, and back. */
+uint64_t fc_time_here (uint64_t machine, int64_t offset);
+uint64_t fc_time_of_machine (uint64_t here, int64_t offset);
+
 /* fc-geometry.c ---------------------------------------------------------- */
 
 /* Work out GEO from a ring's numbers, or -EINVAL. */

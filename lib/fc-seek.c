@@ -175,20 +175,20 @@ find_seq (const fc_attachment_t *att, uint64_t head, uint64_t wanted,
 static int
 find_time (fc_consumer_t *c, uint64_t head, uint64_t when, uint64_t *seq)
 {
+  const fc_attachment_t *att = c->att;
   fc_cell_header_t header;
 
-  for (*seq = edge (c->att, head); *seq < head; ++*seq)
+  for (*seq = edge (att, head); *seq < head; ++*seq)
     {
       int r = fc_look_at (c, *seq, &header);
 
       if (r < 0)
         return r;
-      if (r == 0 && header.capture_ns >= when)
+      if (r == 0 && fc_time_here (header.capture_ns, att->clock) >= when)
         return 0;
     }
   return fc_fail (-ENOENT, "%s: no frame was captured at or after %llu ns yet",
-                  ((fc_attachment_t *) c->att)->path,
-                  (unsigned long long) when);
+                  att->path, (unsigned long long) when);
 }
 
 /* The frame that POSITION names but for its key. */

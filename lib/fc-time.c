@@ -2,6 +2,11 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "fc-private.h"
 
 uint64_t
@@ -62,4 +67,60 @@ fc_sem_wait (sem_t *sem, const struct timespec *until)
     }
   return sem_timedwait (sem, &at);
 #endif
+}
+
+/* Time namespaces --------------------------------------------------------- */
+
+static bool
+is_link_to (const char *path, const char *other)
+{
+  char a[64] = "", b[64] = "";
+
+  return readlink (path, a, sizeof a - 1) > 0
+         && readlink (other, b, sizeof b - 1) > 0 && strcmp (a, b) == 0;
+}
+
+int64_t
+fc_clock_offset (void)
+{
+  int fd = open ("/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC);
+  long long seconds = 0;
+  long ns = 0;
+  char text[128];
+  ssize_t got;
+
+  if (fd < 0) /* a kernel without them */
+    return 0;
+  got = read (fd, text, sizeof text - 1);
+  close (fd);
+  text[got > 0 ? got : 0] = '\0';
+  if (sscanf (text, "monotonic %lld %ld", &seconds, &ns) != 2
+      || (seconds == 0 && ns == 0))
+    return 0;
+  /* The file tells of the namespace that children get. A process that made
+   * one for them, a container's manager say, is not in it itself. */
+  if (!is_link_to ("/proc/self/ns/time", "/proc/self/ns/time_for_children"))
+    return 0;
+  return seconds * FC_NS_PER_S + ns;
+}
+
+/* What was before a clock began is at its 0. */
+static uint64_t
+add (uint64_t time, int64_t offset)
+{
+  if (offset < 0 && time < (uint64_t) -offset)
+    return 0;
+  return time + (uint64_t) offset;
+}
+
+uint64_t
+fc_time_here (uint64_t machine, int64_t offset)
+{
+  return add (machine, offset);
+}
+
+uint64_t
+fc_time_of_machine (uint64_t here, int64_t offset)
+{
+  return add (here, -offset);
 }

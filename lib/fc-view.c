@@ -51,6 +51,7 @@ view_in (fc_slot_view_t *view, const fc_dir_t *dir, const char *slot)
     return r;
   memset (&view->att, 0, sizeof view->att);
   view->att.observing = true;
+  view->att.clock = fc_clock_offset ();
   view->att.fd = view->ring.fd;
   view->att.header = view->ring.header;
   view->att.geo = view->ring.geo;
@@ -248,14 +249,15 @@ fc_ring_touched (const fc_ring_file_t *ring)
   fc_attachment_t att = {
     .observing = true, .fd = ring->fd, .header = ring->header, .geo = ring->geo
   };
+  uint64_t touched = ring->header.created_ns;
   fc_cell_header_t newest;
   uint64_t head;
 
   memcpy (att.path, ring->path, sizeof att.path);
   if (fc_load_head (&att, &head) == 0 && head > ring->header.first_seq
       && header_of (&att, head - 1, &newest) == 0)
-    return newest.commit_ns;
-  return ring->header.created_ns;
+    touched = newest.commit_ns;
+  return fc_time_here (touched, fc_clock_offset ());
 }
 
 static void
@@ -287,7 +289,7 @@ rates_of_history (const fc_attachment_t *att, fc_slot_stat_t *stat)
       bytes += size;
       frames++;
       size = header.size;
-      oldest = header.commit_ns;
+      oldest = fc_time_here (header.commit_ns, att->clock);
     }
   if (frames > 1)
     set_rates (stat, frames - 1, bytes, oldest);
@@ -301,7 +303,7 @@ stat_rates (fc_slot_view_t *view, fc_slot_stat_t *stat)
 
   if (stat->head > stat->oldest
       && header_of (&view->att, stat->head - 1, &newest) == 0)
-    stat->newest_commit_ns = newest.commit_ns;
+    stat->newest_commit_ns = fc_time_here (newest.commit_ns, view->att.clock);
   if (stat->newest_commit_ns == FC_TIME_NONE)
     return;
   if (before->newest == FC_TIME_NONE)

@@ -29,6 +29,7 @@ struct fc_generation
   _Atomic uint64_t *map;
   fc_cell_header_t *headers;
   char path[FC_PATH_MAX];
+  int64_t clock; /* fc_clock_offset () */
 
   uint64_t head;
   uint64_t key_seq; /* newest key frame, or FC_SEQ_NONE */

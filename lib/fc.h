@@ -12,7 +12,8 @@
  * the outcomes that a caller meets in ordinary running. fc_error_detail ()
  * then has the sentence that a user needs.
  *
- * Times are nanoseconds. "monotonic" is CLOCK_MONOTONIC, "wall" is
+ * Times are nanoseconds. "monotonic" is CLOCK_MONOTONIC, of this process also
+ * where it and another are in time namespaces of their own; "wall" is
  * CLOCK_REALTIME; pts, dts, running time and duration are the stream's own,
  * with FC_TIME_NONE where there is none. A timeout is relative: 0 looks once
  * and does not wait, FC_FOREVER waits without end.
