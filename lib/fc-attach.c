@@ -41,6 +41,7 @@ fc_consumer_unref (fc_consumer_t *c)
     return;
   if (c->event_fd >= 0)
     close (c->event_fd);
+  fc_mark_free (c->mark);
   free (c->dir);
   free (c->buffer);
   free (c);

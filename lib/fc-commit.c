@@ -143,7 +143,7 @@ unlock (fc_writer_t *writer)
 void
 fc_writer_abandon (fc_writer_t *writer, fc_frame_t *frame)
 {
-  if (!has_hold (frame))
+  if (!has_hold (frame) || fc_is_copy (writer->mark))
     return;
   pthread_mutex_lock (&writer->mutex);
   abandon_locked (writer, frame);
@@ -156,7 +156,7 @@ fc_writer_unhold (fc_writer_t *writer, fc_frame_t *frame)
   fc_generation_t *gen = frame->hold[0];
   uint32_t cell = hold_cell (frame);
 
-  if (!has_hold (frame))
+  if (!has_hold (frame) || fc_is_copy (writer->mark))
     return;
   pthread_mutex_lock (&writer->mutex);
   /* The cell is in the map or on the retired list, and is found there. */

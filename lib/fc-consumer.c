@@ -56,6 +56,7 @@ consumer_new (const char *slot, const fc_consumer_options_t *options)
   c->log.func = options->log;
   c->log.data = options->log_data;
   c->alive_at = c->frame_at = fc_now (CLOCK_MONOTONIC);
+  c->mark = fc_mark_new ();
   c->event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (options->dir != NULL)
     c->dir = strdup (options->dir);
@@ -215,11 +216,29 @@ fc_consumer_attach_fds (fc_consumer_t *c, int ring_fd, int table_fd, int waited)
   return take_attachment (c, att, waited != 0);
 }
 
+/* What keeps the parent's locks. The memory goes with the child. */
+static void
+close_copies (fc_consumer_t *c)
+{
+  fc_attachment_t *att = c->att;
+
+  fc_close_copy (&c->event_fd);
+  if (att == NULL)
+    return;
+  fc_close_copy (&att->table.fd);
+  fc_close_copy (&att->fd);
+}
+
 void
 fc_consumer_close (fc_consumer_t *c)
 {
   if (c == NULL)
     return;
+  if (fc_is_copy (c->mark))
+    {
+      close_copies (c);
+      return;
+    }
   set_attachment (c, NULL);
   fc_consumer_unref (c);
 }

@@ -59,7 +59,8 @@ struct fc_consumer
 
   _Atomic uint32_t interrupted; /* a futex word too */
   _Atomic uint32_t interrupters;
-  int event_fd; /* readable while interrupted */
+  int event_fd;   /* readable while interrupted */
+  uint32_t *mark; /* fc_mark_new () */
 
   char slot[FC_NAME_MAX + 1];
   char *dir; /* NULL: the usual ones */

@@ -115,6 +115,10 @@ fc_map (int fd, uint64_t length, bool writable, const char *path)
                (unsigned long long) length, path, strerror (errno));
       return NULL;
     }
+  /* Not for a child that is forked: it could do harm there, and a mapping
+   * keeps its file's locks as a descriptor does, but can not be let go of
+   * with closefrom (). */
+  (void) madvise (base, (size_t) length, MADV_DONTFORK);
   return base;
 }
 

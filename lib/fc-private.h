@@ -66,6 +66,21 @@ int64_t fc_clock_offset (void);
 uint64_t fc_time_here (uint64_t machine, int64_t offset);
 uint64_t fc_time_of_machine (uint64_t here, int64_t offset);
 
+/* fc-fork.c --------------------------------------------------------------- */
+
+/* A word that is 1 where it was made, and 0 in a child that was forked later;
+ * NULL where the system has none, which tells nothing. */
+uint32_t *fc_mark_new (void);
+void fc_mark_free (uint32_t *mark);
+/* Close a child's copy of a descriptor, once. */
+void fc_close_copy (int *fd);
+
+static inline bool
+fc_is_copy (const uint32_t *mark)
+{
+  return mark != NULL && *mark == 0;
+}
+
 /* fc-geometry.c ---------------------------------------------------------- */
 
 /* Work out GEO from a ring's numbers, or -EINVAL. */

@@ -314,7 +314,7 @@ fc_consumer_release (fc_consumer_t *c, fc_frame_t *frame)
   fc_attachment_t *att = frame->hold[0];
   uint32_t k = (uint32_t) (uintptr_t) frame->hold[1];
 
-  if (att == NULL)
+  if (att == NULL || fc_is_copy (c->mark))
     return;
   frame->hold[0] = NULL;
   frame->data = NULL;

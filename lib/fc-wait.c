@@ -266,6 +266,8 @@ fc_consumer_interrupt (fc_consumer_t *c)
   int saved = errno;
   fc_attachment_t *att;
 
+  if (fc_is_copy (c->mark))
+    return;
   /* fc_consumer_interrupt:A, pairs with is_interrupted:A. */
   atomic_store_explicit (&c->interrupted, 1, memory_order_seq_cst);
   (void) !write (c->event_fd, &one, sizeof one);
@@ -286,6 +288,8 @@ fc_consumer_resume (fc_consumer_t *c)
 {
   uint64_t count;
 
+  if (fc_is_copy (c->mark))
+    return;
   /* fc_consumer_resume:A, pairs with is_interrupted:A. */
   atomic_store_explicit (&c->interrupted, 0, memory_order_seq_cst);
   (void) !read (c->event_fd, &count, sizeof count);

@@ -52,6 +52,7 @@ fc_writer_free (fc_writer_t *writer)
   pthread_mutex_destroy (&writer->renewing);
   pthread_mutex_destroy (&writer->keeping);
   pthread_mutex_destroy (&writer->mutex);
+  fc_mark_free (writer->mark);
   free (writer);
 }
 
@@ -85,6 +86,7 @@ fc_writer_open (fc_writer_t **result, const char *slot,
   strcpy (writer->slot, slot);
   writer->refs = 1;
   writer->lock_fd = -1;
+  writer->mark = fc_mark_new ();
   writer->log.func = options.log;
   writer->log.data = options.log_data;
   atomic_init (&writer->latency_ns, options.latency_ns);
@@ -133,6 +135,29 @@ fc_say_removed (const fc_writer_t *writer)
 
 /* Ending ------------------------------------------------------------------ */
 
+static void
+close_copy_of (fc_generation_t *gen)
+{
+  if (gen == NULL)
+    return;
+  fc_close_copy (&gen->table.fd);
+  fc_close_copy (&gen->fd);
+}
+
+/* What keeps the parent's locks. The memory goes with the child, and its mutex
+ * may have been some thread's when it was forked. */
+static void
+close_copies (fc_writer_t *writer)
+{
+  close_copy_of (writer->gen);
+  close_copy_of (writer->prepared);
+  close_copy_of (writer->inherited);
+  for (fc_generation_t *gen = writer->replaced; gen != NULL; gen = gen->next)
+    close_copy_of (gen);
+  fc_close_copy (&writer->dir.fd);
+  fc_close_copy (&writer->lock_fd);
+}
+
 void
 fc_writer_close (fc_writer_t *writer)
 {
@@ -141,6 +166,11 @@ fc_writer_close (fc_writer_t *writer)
 
   if (writer == NULL)
     return;
+  if (fc_is_copy (writer->mark))
+    {
+      close_copies (writer);
+      return;
+    }
   fc_housekeeper_stop (writer);
   fc_writer_drop_prepared (writer);
   gen = writer->gen;

@@ -170,6 +170,7 @@ struct fc_writer
   char slot[FC_NAME_MAX + 1];
   fc_dir_t dir;
   int lock_fd;
+  uint32_t *mark; /* fc_mark_new () */
   _Atomic uint64_t latency_ns;
   fc_log_t log;
 

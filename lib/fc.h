@@ -25,8 +25,13 @@
  * Threads: a writer may be used by several threads at once. A consumer
  * belongs to one thread at a time, but for the functions marked "any thread".
  *
- * Fork: after fork () without exec () a child may not use a handle of its
- * parent's, not even to close it: file locks stand for the parent's life.
+ * Fork: in a child that fork () made, without exec (), the handles of its
+ * parent are copies that can only be let go of: closing one, releasing,
+ * abandoning or unholding a frame, and interrupting do nothing to the parent's.
+ * No other call is allowed, and frames are not there: touching one is SIGSEGV.
+ * File locks stand for the parent's life, and the child's descriptors keep
+ * them: a child that may outlive its parent closes the handles, or all
+ * descriptors (closefrom (3)), or nobody sees the parent die before it ends.
  * All descriptors are close-on-exec.
  */
 #ifndef FRAMECACHE_FC_H
