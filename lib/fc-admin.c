@@ -83,7 +83,8 @@ fc_slot_reserve (const char *slot, const fc_writer_options_t *given)
     r = fc_dir_for_writer (&dir, options.dir, false);
   if (r < 0)
     return r;
-  lock = r = fc_slot_lock (&dir, slot, true);
+  lock = r = fc_slot_lock_own (&dir, slot,
+                               options.owner_set ? options.owner : geteuid ());
   if (r == -EBUSY)
     r = say_exists (&dir, slot);
   if (r >= 0)
@@ -97,7 +98,9 @@ fc_slot_reserve (const char *slot, const fc_writer_options_t *given)
 }
 
 /* The caller has the slot's lock. Consumers are told; its memory goes with the
- * last one that still drains it. */
+ * last one that still drains it. Of another user's ring nothing is mapped,
+ * since that user may cut it, nor are its semaphores posted to: its consumers
+ * see before long that it has no name any more. */
 static void
 end_ring (const fc_dir_t *dir, const char *slot)
 {
@@ -106,7 +109,8 @@ end_ring (const fc_dir_t *dir, const char *slot)
 
   if (fc_ring_open (&ring, dir, slot, O_RDWR) < 0)
     return;
-  if (fc_generation_inherit (&gen, &ring, dir, slot) == 0)
+  if (ring.st.st_uid == geteuid ()
+      && fc_generation_inherit (&gen, &ring, dir, slot) == 0)
     {
       fc_generation_set_state (gen, FC_STATE_REMOVED);
       fc_generation_unlink (gen, dir, slot);
@@ -192,7 +196,18 @@ is_older (const fc_ring_file_t *ring, uint64_t age)
   return touched > now || now - touched >= age;
 }
 
-/* Free the entries of the dead: that takes their bytes' locks alone. */
+static bool
+has_living (const fc_table_t *table)
+{
+  for (uint32_t i = fc_table_next (table, 0); i < table->entries;
+       i = fc_table_next (table, i + 1))
+    if (fc_is_locked (table->fd, i, 1))
+      return true;
+  return false;
+}
+
+/* Free the entries of the dead: that takes their bytes' locks alone. Another
+ * user's table is read and never mapped. */
 static int
 collect_entries (const fc_dir_t *dir, const char *slot, uint64_t age,
                  bool *unused)
@@ -200,15 +215,18 @@ collect_entries (const fc_dir_t *dir, const char *slot, uint64_t age,
   fc_ring_file_t ring;
   fc_table_t table;
   int collected = 0;
+  bool own;
 
   *unused = false;
   if (fc_ring_open (&ring, dir, slot, O_RDONLY) < 0)
     return 0;
   *unused = !ring.header.reserved && is_older (&ring, age);
-  if (fc_table_open (&table, &ring, dir, slot, O_RDWR) == 0)
+  own = ring.st.st_uid == geteuid ();
+  if (fc_table_open (&table, &ring, dir, slot, own ? O_RDWR : O_RDONLY) == 0)
     {
-      collected = (int) fc_table_reap (&table);
-      *unused = *unused && fc_table_count (&table) == 0;
+      if (own)
+        collected = (int) fc_table_reap (&table);
+      *unused = *unused && !has_living (&table);
       fc_table_close (&table);
     }
   fc_ring_close (&ring);

@@ -462,6 +462,17 @@ fc_trust_mode (fc_share_t trust)
   return trust == FC_SHARE_ALL ? 0666 : trust == FC_SHARE_GROUP ? 0660 : 0600;
 }
 
+int
+fc_check_own (const fc_dir_t *dir, const char *slot, const struct stat *st)
+{
+  if (st->st_uid == geteuid ())
+    return 0;
+  return fc_fail (-EACCES,
+                  "slot %s in %s belongs to user %u; use another slot name, or "
+                  "a directory of your own",
+                  slot, dir->path, (unsigned) st->st_uid);
+}
+
 /* Locks ------------------------------------------------------------------- */
 
 void
@@ -555,9 +566,7 @@ open_lock (const fc_dir_t *dir, const char *slot)
     }
   while (fd == -EEXIST); /* somebody else made it in between */
   if (fd == -EACCES && fstatat (dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-    return fc_fail (fd,
-                    "slot %s in %s belongs to user %u; use another slot name",
-                    slot, dir->path, (unsigned) st.st_uid);
+    (void) fc_check_own (dir, slot, &st);
   return fd;
 }
 
@@ -579,4 +588,26 @@ fc_slot_lock (const fc_dir_t *dir, const char *slot, bool patient)
   while (r == 0);
   return fc_fail (r == -EAGAIN ? -EBUSY : r, "can not lock %s/%s.lock: %s",
                   dir->path, slot, strerror (-r));
+}
+
+int
+fc_slot_lock_own (const fc_dir_t *dir, const char *slot, uid_t owner)
+{
+  struct stat st;
+  int fd, r = -EACCES;
+
+  for (int tries = 0; tries < 2; tries++)
+    {
+      fd = fc_slot_lock (dir, slot, true);
+      if (fd < 0 || fstat (fd, &st) < 0 || st.st_uid == owner)
+        return fd;
+      r = fc_check_own (dir, slot, &st);
+      if (r == 0)
+        return fd;
+      /* Its owner can take it away while it is held, and let a second writer
+       * in. Whoever may, as root, does so before. */
+      fc_slot_remove_lock (dir, slot);
+      close (fd);
+    }
+  return r;
 }

@@ -177,9 +177,16 @@ void fc_unlock_bytes (int fd, off_t start, off_t length);
  * PATIENT only after a tenth of a second: who collects what a crash left has
  * it for a moment. */
 int fc_slot_lock (const fc_dir_t *dir, const char *slot, bool patient);
+/* The same for who will write the slot, or for OWNER to do so: only a lock
+ * that is the caller's or OWNER's keeps others out. */
+int fc_slot_lock_own (const fc_dir_t *dir, const char *slot, uid_t owner);
 /* Take the file of a lock that the caller has away where the slot has no ring:
  * whoever waits for it makes a new one. */
 void fc_slot_remove_lock (const fc_dir_t *dir, const char *slot);
+/* 0, or -EACCES where ST is a file of SLOT that belongs to somebody else: who
+ * owns a file can cut it under whoever has it mapped, and read what is written
+ * to it. */
+int fc_check_own (const fc_dir_t *dir, const char *slot, const struct stat *st);
 /* Whether another description has a write lock there. */
 bool fc_is_locked (int fd, off_t start, off_t length);
 

@@ -143,7 +143,10 @@ prepare_first (fc_writer_t *writer, fc_writer_options_t *options)
   r = fc_ring_open (&ring, &writer->dir, writer->slot, O_RDWR);
   if (r == 0)
     {
-      r = take_over (writer, &ring, options);
+      /* Looked at by name before; what was opened is what counts. */
+      r = fc_check_own (&writer->dir, writer->slot, &ring.st);
+      if (r == 0)
+        r = take_over (writer, &ring, options);
       fc_ring_close (&ring);
       return r;
     }

@@ -64,6 +64,20 @@ unlink_own (const fc_writer_t *writer)
     fc_generation_unlink (writer->gen, &writer->dir, writer->slot);
 }
 
+/* A ring that is somebody else's can be read and cut by that user, whatever its
+ * mode says now; and a link or a fifo of that user's could not be replaced. */
+static int
+check_ring_owner (const fc_writer_t *writer)
+{
+  char name[FC_FILE_MAX];
+  struct stat st;
+
+  fc_ring_name (name, writer->slot);
+  if (fstatat (writer->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return 0;
+  return fc_check_own (&writer->dir, writer->slot, &st);
+}
+
 int
 fc_writer_open (fc_writer_t **result, const char *slot,
                 const fc_writer_options_t *given)
@@ -94,9 +108,11 @@ fc_writer_open (fc_writer_t **result, const char *slot,
   r = fc_dir_for_writer (&writer->dir, options.dir, false);
   if (r < 0)
     goto fail;
-  r = writer->lock_fd = fc_slot_lock (&writer->dir, slot, true);
+  r = writer->lock_fd = fc_slot_lock_own (&writer->dir, slot, geteuid ());
   if (r == -EBUSY)
     r = say_busy (&writer->dir, slot);
+  if (r >= 0)
+    r = check_ring_owner (writer);
   if (r < 0)
     goto fail;
   (void) fc_sweep (&writer->dir, slot);
