@@ -17,8 +17,9 @@ typedef struct
   int fd;
   fc_ring_header_t header; /* as it was when opened, checked */
   fc_geometry_t geo;
-  uint64_t size; /* of the file, as far as known */
-  int64_t clock; /* fc_clock_offset () */
+  uint64_t size;      /* of the file, as far as known */
+  uint64_t allocated; /* bytes that an observer knows its file to take */
+  int64_t clock;      /* fc_clock_offset () */
   char path[FC_PATH_MAX];
   char *format; /* fc_consumer_format (); NULL before it was asked for */
 

@@ -8,6 +8,9 @@
 
 #include "fc-consumer.h"
 
+/* A buffer for copies grows from this many bytes. */
+#define MIN_ROOM (64u << 10)
+
 int
 fc_say_damaged (const fc_attachment_t *att, const char *what)
 {
@@ -124,7 +127,12 @@ fc_copy_target (fc_consumer_t *c, fc_frame_t *frame, size_t size, int *error)
   if (c->buffer_size < size || c->buffer == NULL)
     {
       size_t room = (size_t) ((fc_attachment_t *) c->att)->geo.frame_size;
+      size_t enough = size * 2 + MIN_ROOM;
 
+      /* This frame's size was checked against the memory that it has; how
+       * large the ring's frames may be, its writer can say as it likes. */
+      if (room > enough)
+        room = enough;
       free (c->buffer);
       c->buffer = malloc (room);
       c->buffer_size = c->buffer != NULL ? room : 0;

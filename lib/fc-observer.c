@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <sys/stat.h>
+
 #include "fc-consumer.h"
 
 /* The frame's bytes could not be read. Where its place in the map has changed
@@ -17,10 +19,23 @@ gone_or_damaged (const fc_consumer_t *c, uint64_t word, int error)
                                                                        : error;
 }
 
+/* A frame has at most the memory that its ring takes, and that was reserved. A
+ * file with holes costs its writer nothing, at any size: to copy it would cost
+ * the observer all the memory there is. */
+static bool
+has_memory (fc_attachment_t *att, uint64_t size)
+{
+  struct stat st;
+
+  if (size > att->allocated && fstat (att->fd, &st) == 0)
+    att->allocated = (uint64_t) st.st_blocks * 512;
+  return size <= att->allocated;
+}
+
 int
 fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
 {
-  const fc_attachment_t *att = c->att;
+  fc_attachment_t *att = c->att;
   uint32_t cell = FC_MAP_CELL (word);
   uint64_t at = att->geo.headers_offset + cell * sizeof (fc_cell_header_t);
   fc_cell_header_t header;
@@ -36,6 +51,8 @@ fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
   if (header.seq != c->cursor)
     return 1;
   r = fc_fill_frame (att, &header, frame);
+  if (r == 0 && !has_memory (att, header.size))
+    r = fc_say_damaged (att, "a frame is larger than its file");
   if (r < 0)
     return r;
   into = fc_copy_target (c, frame, (size_t) header.size, &r);

@@ -112,7 +112,262 @@ reading_ends_although_no_look_finds_a_frame (void)
   fc_consumer_close (scene.observer);
 }
 
+/* What an observer may ask for, and whoever looks at slots without attaching;
+ * whatever comes of it is an error or makes sense. */
+static int
+look_at_slot (const fc_slot_stat_t *stat, void *user_data)
+{
+  (void) user_data;
+  CHECK (stat->state <= FC_STATE_LOST);
+  CHECK_CMP (stat->oldest, <=, stat->head);
+  CHECK_CMP (stat->format_size, <=, FC_FORMAT_MAX);
+  return 0;
+}
+
+static int
+look_at_consumer (const fc_consumer_stat_t *stat, void *user_data)
+{
+  (void) user_data;
+  CHECK (memchr (stat->name, 0, sizeof stat->name) != NULL);
+  return 0;
+}
+
+static void
+look_at_everything (fc_slot_view_t *view)
+{
+  static char block[FC_FORMAT_MAX];
+  fc_slot_stat_t stat = { .struct_size = sizeof stat };
+  size_t size;
+
+  if (fc_slot_view_stat (view, &stat) == 0)
+    look_at_slot (&stat, NULL);
+  fc_slot_view_consumers (view, look_at_consumer, NULL);
+  fc_slot_view_format (view, block, sizeof block, &size);
+  CHECK_OK (fc_slot_list (test_dir, look_at_slot, NULL));
+  fc_slot_format (test_dir, "cam0", block, sizeof block, &size);
+}
+
+static void
+read_everything (fc_consumer_t *observer)
+{
+  static const fc_position_t oldest = { .start = FC_START_OLDEST };
+  static const fc_position_t key = { .start = FC_START_TIME, .key = 1 };
+  static char block[FC_STICKY_MAX];
+  const void *format;
+  size_t size;
+
+  for (int i = 0; i < 12; i++)
+    {
+      fc_frame_t frame = FC_FRAME_INIT;
+      int ret = fc_consumer_read (observer, &frame, 0);
+
+      if (ret >= 0)
+        {
+          CHECK_CMP (frame.size, <=, 8192u);
+          CHECK_CMP (frame.info.meta_size, <=, FC_META_MAX);
+        }
+      else
+        {
+          CHECK (fc_error_detail ()[0] != 0);
+        }
+      check_counts (observer);
+      if (i % 5 == 4)
+        fc_consumer_seek (observer, i < 5 ? &oldest : &key);
+    }
+  fc_consumer_sticky (observer, block, sizeof block, &size, NULL);
+  fc_consumer_format (observer, &format, &size);
+  fc_consumer_write_cursor (observer);
+}
+
+static void
+open_and_read_everything (void)
+{
+  fc_consumer_options_t options = from (FC_START_OLDEST);
+  fc_consumer_t *late = NULL;
+
+  options.observe = 1;
+  if (fc_consumer_open (&late, "cam0", &options) < 0)
+    return;
+  read_everything (late);
+  fc_consumer_close (late);
+}
+
+/* Every word of the control area, each with the values at which arithmetic
+ * goes wrong, as 64 bits and as the lower and the upper half of them. */
+static void
+spoil_word (scene_t *scene, fc_slot_view_t *view, size_t at)
+{
+  static const uint64_t odd[] = { 0,
+                                  1,
+                                  2,
+                                  5,
+                                  0xffff,
+                                  0x7fffffff,
+                                  0x80000000u,
+                                  UINT32_MAX,
+                                  UINT64_C (1) << 40,
+                                  INT64_MAX,
+                                  UINT64_C (1) << 63,
+                                  UINT64_MAX };
+  _Atomic uint64_t *word = (_Atomic uint64_t *) (scene->ring + at);
+  uint64_t good = atomic_load (word);
+
+  for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
+    for (int half = 0; half < 3; half++)
+      {
+        uint64_t mask = half == 0   ? UINT64_MAX
+                        : half == 1 ? UINT32_MAX
+                                    : (uint64_t) UINT32_MAX << 32;
+
+        if (half == 2 && odd[i] > UINT32_MAX)
+          continue;
+        atomic_store (word, (good & ~mask)
+                                | ((half == 2 ? odd[i] << 32 : odd[i]) & mask));
+        read_everything (scene->observer);
+        look_at_everything (view);
+        open_and_read_everything ();
+        atomic_store (word, good);
+      }
+  /* and all is well again: its counts begin anew, nothing else stays */
+  CHECK_OK (fc_consumer_seek (scene->observer,
+                              &(fc_position_t){ .start = FC_START_OLDEST }));
+  for (uint64_t next = 0; next < 4;)
+    take (scene->observer, &next);
+}
+
+static void
+spoil (size_t (*area) (const fc_ring_header_t *header, size_t *length))
+{
+  scene_t scene = set_the_scene (4);
+  fc_slot_view_t *view = NULL;
+  size_t length, start = area (scene.header, &length);
+
+  CHECK_OK (fc_slot_view_open (&view, test_dir, "cam0"));
+  for (size_t at = start; at < start + length; at += 8)
+    spoil_word (&scene, view, at);
+  fc_slot_view_close (view);
+  fc_consumer_close (scene.observer);
+}
+
+static size_t
+area_of_header (const fc_ring_header_t *header, size_t *length)
+{
+  *length = header->header_size;
+  return 0;
+}
+
+static size_t
+area_of_words (const fc_ring_header_t *header, size_t *length)
+{
+  *length = sizeof (fc_words_t);
+  return header->words_offset;
+}
+
+static size_t
+area_of_map (const fc_ring_header_t *header, size_t *length)
+{
+  *length = header->ring_depth * 8;
+  return header->map_offset;
+}
+
+/* The first two cells' headers: the others are alike. */
+static size_t
+area_of_cells (const fc_ring_header_t *header, size_t *length)
+{
+  *length = 2 * sizeof (fc_cell_header_t);
+  return header->headers_offset;
+}
+
+static size_t
+area_of_sticky (const fc_ring_header_t *header, size_t *length)
+{
+  *length = 2 * sizeof (uint64_t);
+  return header->sticky_offset + sizeof (fc_sticky_t) - sizeof (uint64_t);
+}
+
+static void
+each_word_of_the_header_may_change (void)
+{
+  spoil (area_of_header);
+}
+
+static void
+each_of_the_writers_words_may_change (void)
+{
+  spoil (area_of_words);
+}
+
+static void
+each_word_of_the_map_may_change (void)
+{
+  spoil (area_of_map);
+}
+
+static void
+each_word_of_a_cells_header_may_change (void)
+{
+  spoil (area_of_cells);
+}
+
+static void
+size_of_the_sticky_block_may_change (void)
+{
+  spoil (area_of_sticky);
+}
+
+/* A file with holes: as long as its writer likes, and for nothing. */
+static void
+frame_that_claims_a_terabyte_costs_its_reader_nothing (void)
+{
+  static const unsigned shifts[] = { 28, 36, 40 };
+
+  for (int i = 0; i < 3; i++)
+    {
+      scene_t scene = set_the_scene (4);
+      fc_ring_header_t *h = scene.header;
+      uint64_t size = UINT64_C (1) << shifts[i];
+      fc_frame_t frame = FC_FRAME_INIT;
+      static uint8_t room[4096];
+      struct rusage usage;
+      fc_consumer_t *late;
+
+      h->frame_size = size;
+      h->cell_stride = size + 4096;
+      for (int cell = 0; cell < 4; cell++)
+        scene.cells[cell].size = size;
+      CHECK_EQ (truncate (scene.good.path,
+                          (off_t) (h->cells_offset + 38 * h->cell_stride)),
+                0);
+      late = observe (FC_START_OLDEST);
+      CHECK_RET (fc_consumer_read (late, &frame, 0), -EPROTO);
+      CHECK_DETAIL ("larger than its file");
+      /* nor is such a size told to who would then make room for it */
+      frame.data = room;
+      frame.capacity = sizeof room;
+      CHECK_RET (fc_consumer_read (late, &frame, 0), -EPROTO);
+      /* a small one of it is read, into as much as it needs */
+      for (int cell = 0; cell < 4; cell++)
+        scene.cells[cell].size = 100;
+      frame = (fc_frame_t) FC_FRAME_INIT;
+      CHECK_OK (fc_consumer_read (late, &frame, 0));
+      CHECK_EQ (frame.size, 100);
+      CHECK_EQ (getrusage (RUSAGE_SELF, &usage), 0);
+      CHECK_CMP (usage.ru_maxrss, <, (200 << 10) * (slowness () + 1));
+      fc_consumer_close (late);
+      fc_consumer_close (scene.observer);
+      CHECK_EQ (unlink (scene.good.path), 0);
+      CHECK_EQ (unlink (table_path ("cam0")) | unlink (in_dir ("cam0.lock")),
+                0);
+    }
+}
+
 static const test_t tests[] = {
   TEST (reading_ends_although_no_look_finds_a_frame),
+  SLOW_TEST (each_word_of_the_header_may_change, 120),
+  SLOW_TEST (each_of_the_writers_words_may_change, 120),
+  SLOW_TEST (each_word_of_the_map_may_change, 120),
+  SLOW_TEST (each_word_of_a_cells_header_may_change, 120),
+  SLOW_TEST (size_of_the_sticky_block_may_change, 120),
+  TEST (frame_that_claims_a_terabyte_costs_its_reader_nothing),
 };
 TEST_MAIN (tests)
