@@ -361,6 +361,112 @@ frame_that_claims_a_terabyte_costs_its_reader_nothing (void)
     }
 }
 
+/* What a writer can do to its own file at once. */
+static void
+truncate_it (scene_t *scene, int round)
+{
+  CHECK_EQ (truncate (scene->good.path, (off_t) scene->good.size * round / 4),
+            0);
+}
+
+static void
+zero_it (scene_t *scene, int round)
+{
+  memset (scene->ring, round ? 0xff : 0, scene->good.size);
+}
+
+static void
+punch_it (scene_t *scene, int round)
+{
+  int fd = open (scene->good.path, O_RDWR | O_CLOEXEC);
+
+  CHECK_EQ (fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                       (off_t) scene->good.size * (round + 1) / 4),
+            0);
+  close (fd);
+}
+
+static void
+replace_it (scene_t *scene, int round)
+{
+  const char *aside = in_dir ("aside");
+
+  CHECK_EQ (rename (scene->good.path, aside), 0);
+  if (round == 1)
+    CHECK_EQ (mkfifo (scene->good.path, 0644), 0);
+  else if (round == 2)
+    CHECK_EQ (mkdir (scene->good.path, 0755), 0);
+  else if (round == 3)
+    CHECK_EQ (symlink ("/dev/zero", scene->good.path), 0);
+  CHECK_EQ (unlink (aside), 0);
+}
+
+/* An observer that sleeps meanwhile, one that comes, and who looks on. */
+static void
+file_that_is_spoilt_at_once_is_an_error (void)
+{
+  static void (*const ways[]) (scene_t *, int)
+      = { truncate_it, zero_it, punch_it, replace_it };
+
+  for (int i = 0; i < 16; i++)
+    {
+      scene_t scene = set_the_scene (4);
+      fc_slot_view_t *view = NULL;
+      fc_frame_t frame = FC_FRAME_INIT;
+      uint64_t next = 0;
+      int ret;
+
+      CHECK_OK (fc_slot_view_open (&view, test_dir, "cam0"));
+      while (next < 4)
+        take (scene.observer, &next);
+      ways[i / 4](&scene, i % 4);
+      ret = fc_consumer_read (scene.observer, &frame, 2 * SLICE);
+      CHECK_CMP (ret, <, 0);
+      read_everything (scene.observer);
+      look_at_everything (view);
+      open_and_read_everything ();
+      fc_slot_view_close (view);
+      fc_consumer_close (scene.observer);
+      remove_tree (test_dir);
+      CHECK_EQ (mkdir (test_dir, 0700), 0);
+    }
+}
+
+/* Whoever leases trusts the writer: this is what that means. */
+static void
+lease_and_touch (void *arg)
+{
+  const int *events = arg;
+  fc_consumer_t *consumer = consumer_new ("cam0", FC_START_OLDEST);
+  fc_frame_t frame = FC_FRAME_INIT;
+
+  CHECK_OK (fc_consumer_lease (consumer, &frame, BOUND));
+  event_post (events[0]);
+  event_wait (events[1]);
+  if (!whole (frame.data, frame.size, frame.seq))
+    _exit (1);
+}
+
+static void
+truncation_by_a_trusted_writer_is_a_signal (void)
+{
+  int events[] = { event_new (), event_new () };
+  int job[] = { event_new (), 4 };
+  pid_t writer = spawn (write_and_wait, job), pid;
+  int status;
+
+  event_wait (job[0]);
+  pid = spawn (lease_and_touch, events);
+  event_wait (events[0]);
+  stop (writer);
+  CHECK_EQ (truncate (in_dir ("cam0.ring"), 0), 0);
+  event_post (events[1]);
+  status = reap (pid);
+  /* of which a sanitizer makes an exit of its own */
+  CHECK (slowness () > 1 ? status != 0
+                         : WIFSIGNALED (status) && WTERMSIG (status) == SIGBUS);
+}
+
 static const test_t tests[] = {
   TEST (reading_ends_although_no_look_finds_a_frame),
   SLOW_TEST (each_word_of_the_header_may_change, 120),
@@ -369,5 +475,7 @@ static const test_t tests[] = {
   SLOW_TEST (each_word_of_a_cells_header_may_change, 120),
   SLOW_TEST (size_of_the_sticky_block_may_change, 120),
   TEST (frame_that_claims_a_terabyte_costs_its_reader_nothing),
+  TEST (file_that_is_spoilt_at_once_is_an_error),
+  TEST (truncation_by_a_trusted_writer_is_a_signal),
 };
 TEST_MAIN (tests)
