@@ -104,6 +104,8 @@ int fc_load_head (const fc_attachment_t *att, uint64_t *head);
 int fc_load_wake (const fc_attachment_t *att, uint32_t *wake);
 int fc_load_map (const fc_attachment_t *att, uint64_t seq, uint64_t *word);
 int fc_load_latency (const fc_attachment_t *att, uint64_t *latency_ns);
+/* Whether the writer lives, as far as who only reads the ring can tell. */
+bool fc_ring_lives (const fc_attachment_t *att);
 /* A word of the sticky block, from the mapping. */
 uint64_t fc_load_word (const fc_attachment_t *att, uint64_t offset);
 int fc_load_serial (const fc_attachment_t *att, uint32_t *serial);

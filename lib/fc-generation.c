@@ -285,10 +285,21 @@ fc_generation_lock (fc_generation_t *gen)
   if (r < 0)
     return fc_fail (r, "%s: the writer's bytes of its table are locked",
                     gen->path);
-  /* For observers, as best it can be had: one of them could hold a read lock
-   * on a ring that is taken over. */
-  (void) fc_lock_bytes (gen->fd, 0, 1);
+  fc_generation_show_life (gen);
   return 0;
+}
+
+void
+fc_generation_show_life (fc_generation_t *gen)
+{
+  /* Any reader can hold a read lock on a ring that is taken over, and so keep
+   * the writer from having its own: then it says by the clock that it lives.
+   * The lock is had first, and the word 0 after it: see fc_ring_lives (). */
+  if (!gen->locked)
+    gen->locked = fc_lock_bytes (gen->fd, 0, 1) == 0;
+  atomic_store_explicit (&gen->words->beat_ns,
+                         gen->locked ? 0 : fc_now (CLOCK_MONOTONIC),
+                         memory_order_relaxed);
 }
 
 int

@@ -194,6 +194,10 @@ tick (fc_writer_t *writer, fc_generation_t *gen)
     fc_log (&writer->log, FC_LOG_INFO,
             "%s: freed the entries of %u dead consumers", gen->path, reaped);
   look_at_link (writer, gen);
+  pthread_mutex_lock (&writer->mutex);
+  if (gen == writer->gen && !gen->locked)
+    fc_generation_show_life (gen);
+  pthread_mutex_unlock (&writer->mutex);
   append_cells (writer, gen, true);
   pthread_mutex_lock (&writer->keeping);
   cut_replaced (writer, false);

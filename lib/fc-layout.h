@@ -88,6 +88,8 @@ typedef struct
   _Atomic uint32_t pid;                     /* for display */
   _Atomic uint32_t uid;                     /* for display */
   _Atomic uint64_t latency_ns;
+  _Atomic uint64_t beat_ns; /* 0: the lock on the ring tells that its writer
+                               lives; else when it last did, monotonic */
   _Alignas(FC_LINE) _Atomic uint64_t bytes; /* committed */
   _Atomic uint64_t shortened; /* places given up because memory was out */
   _Atomic uint64_t dropped;   /* frames that the writer itself dropped */
@@ -203,6 +205,7 @@ FC_AT (fc_words_t, epoch, 2 * FC_LINE + 4);
 FC_AT (fc_words_t, sticky, 2 * FC_LINE + 8);
 FC_AT (fc_words_t, cells, 3 * FC_LINE);
 FC_AT (fc_words_t, latency_ns, 3 * FC_LINE + 16);
+FC_AT (fc_words_t, beat_ns, 3 * FC_LINE + 24);
 FC_AT (fc_words_t, bytes, 4 * FC_LINE);
 _Static_assert(sizeof (fc_sticky_t) == 8 + FC_STICKY_MAX, "fc_sticky_t");
 _Static_assert(sizeof (fc_cell_header_t) == 128, "fc_cell_header_t");

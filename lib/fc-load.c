@@ -8,6 +8,8 @@
 #include "fc-consumer.h"
 
 #define STEADY_TRIES 1000
+/* A writer that shows its life by the clock does so once a second. */
+#define BEATS_NS (3 * FC_NS_PER_S)
 
 /* Nothing says that pread copies a word at once: twice the same is whole. */
 static int
@@ -118,6 +120,18 @@ fc_load_latency (const fc_attachment_t *att, uint64_t *latency_ns)
   *latency_ns
       = atomic_load_explicit (&att->words->latency_ns, memory_order_relaxed);
   return 0;
+}
+
+bool
+fc_ring_lives (const fc_attachment_t *att)
+{
+  uint64_t beat, now = fc_now (CLOCK_MONOTONIC);
+
+  /* Before the lock: a writer that gets it late clears the word after it. */
+  if (read_steady (att, WORD_AT (att, beat_ns), &beat, sizeof beat) < 0)
+    return false;
+  return fc_is_locked (att->fd, 0, 1)
+         || (beat != 0 && now < beat + BEATS_NS && beat < now + BEATS_NS);
 }
 
 uint64_t

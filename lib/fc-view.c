@@ -318,7 +318,7 @@ static void
 stat_table (fc_slot_view_t *view, fc_slot_stat_t *stat)
 {
   fc_table_t *table = &view->table;
-  bool lives = fc_is_locked (view->ring.fd, 0, 1);
+  bool lives = fc_ring_lives (&view->att);
   uint32_t state;
 
   if (table->fd >= 0)

@@ -80,7 +80,7 @@ static bool
 writer_lives (const fc_attachment_t *att)
 {
   if (att->observing)
-    return fc_is_locked (att->fd, 0, 1);
+    return fc_ring_lives (att);
   return fc_is_locked (att->table.fd, FC_LOCK_WRITER (att->table.entries), 1);
 }
 

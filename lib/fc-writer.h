@@ -51,6 +51,7 @@ struct fc_generation
   uint64_t *marks;   /* bit per cell: scratch of a look at the leases */
   bool starved;      /* the file system was full when the housekeeper asked */
 
+  bool locked;         /* byte 0 of the ring, for observers to see */
   bool adopted;        /* carried on in, rather than made */
   uint64_t drained_at; /* replaced: monotonic ns from when it may be cut */
   bool foreign; /* replaced: another living process may write in its cells */
@@ -81,6 +82,9 @@ int fc_generation_create (fc_generation_t **gen, const fc_dir_t *dir,
 /* Give it its name: the commit point. */
 /* Take the locks that say that its writer lives. */
 int fc_generation_lock (fc_generation_t *gen);
+/* For observers, who see no other lock than the one on the ring: now and then,
+ * where that could not be had. */
+void fc_generation_show_life (fc_generation_t *gen);
 int fc_generation_publish (fc_generation_t *gen, const fc_dir_t *dir,
                            const char *slot);
 /* Map RING only to retire it. */
