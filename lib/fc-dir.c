@@ -1,4 +1,4 @@
-/* Slot names, slot directories, the files in them and their locks.
+/* Slot names, slot directories and the files in them.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -13,7 +13,6 @@
 
 #define SHARED_DIR "/dev/shm/framecache"
 #define ID_DIGITS 16
-#define LOCK_TRIES 50 /* of 2 ms */
 
 static bool
 is_alnum (char c)
@@ -471,143 +470,4 @@ fc_check_own (const fc_dir_t *dir, const char *slot, const struct stat *st)
                   "slot %s in %s belongs to user %u; use another slot name, or "
                   "a directory of your own",
                   slot, dir->path, (unsigned) st->st_uid);
-}
-
-/* Locks ------------------------------------------------------------------- */
-
-void
-fc_slot_remove_lock (const fc_dir_t *dir, const char *slot)
-{
-  char name[FC_FILE_MAX];
-  struct stat st;
-
-  fc_ring_name (name, slot);
-  if (fstatat (dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
-    return;
-  fc_lock_name (name, slot);
-  unlinkat (dir->fd, name, 0);
-}
-
-int
-fc_lock_bytes (int fd, off_t start, off_t length)
-{
-  struct flock lock = {
-    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length
-  };
-
-  while (fcntl (fd, F_OFD_SETLK, &lock) < 0)
-    {
-      if (errno == EACCES)
-        return -EAGAIN;
-      if (errno != EINTR)
-        return -errno;
-    }
-  return 0;
-}
-
-void
-fc_unlock_bytes (int fd, off_t start, off_t length)
-{
-  struct flock lock = {
-    .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length
-  };
-
-  (void) fcntl (fd, F_OFD_SETLK, &lock);
-}
-
-bool
-fc_is_locked (int fd, off_t start, off_t length)
-{
-  /* Asked as a reader, so that other readers' locks do not look like a
-   * writer. */
-  struct flock lock = {
-    .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length
-  };
-
-  return fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
-static int
-lock_patiently (int fd)
-{
-  static const struct timespec pause = { 0, 2000000 };
-  int r = fc_lock_bytes (fd, 0, 1);
-
-  for (int tries = 0; r == -EAGAIN && tries < LOCK_TRIES; tries++)
-    {
-      nanosleep (&pause, NULL);
-      r = fc_lock_bytes (fd, 0, 1);
-    }
-  return r;
-}
-
-/* Whether whoever had the lock before took its file away with the slot. */
-static bool
-was_removed (int fd)
-{
-  struct stat st;
-
-  return fstat (fd, &st) == 0 && st.st_nlink == 0;
-}
-
-static int
-open_lock (const fc_dir_t *dir, const char *slot)
-{
-  char name[FC_FILE_MAX];
-  struct stat st;
-  int fd;
-
-  fc_lock_name (name, slot);
-  do
-    {
-      fd = fc_file_open (dir, name, O_RDWR, &st);
-      if (fd == -ENOENT)
-        fd = fc_file_create (dir, name, 0600, FC_SHARE_USER);
-    }
-  while (fd == -EEXIST); /* somebody else made it in between */
-  if (fd == -EACCES && fstatat (dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-    (void) fc_check_own (dir, slot, &st);
-  return fd;
-}
-
-int
-fc_slot_lock (const fc_dir_t *dir, const char *slot, bool patient)
-{
-  int fd, r;
-
-  do
-    {
-      fd = open_lock (dir, slot);
-      if (fd < 0)
-        return fd;
-      r = patient ? lock_patiently (fd) : fc_lock_bytes (fd, 0, 1);
-      if (r == 0 && !was_removed (fd))
-        return fd;
-      close (fd);
-    }
-  while (r == 0);
-  return fc_fail (r == -EAGAIN ? -EBUSY : r, "can not lock %s/%s.lock: %s",
-                  dir->path, slot, strerror (-r));
-}
-
-int
-fc_slot_lock_own (const fc_dir_t *dir, const char *slot, uid_t owner)
-{
-  struct stat st;
-  int fd, r = -EACCES;
-
-  for (int tries = 0; tries < 2; tries++)
-    {
-      fd = fc_slot_lock (dir, slot, true);
-      if (fd < 0 || fstat (fd, &st) < 0 || st.st_uid == owner)
-        return fd;
-      r = fc_check_own (dir, slot, &st);
-      if (r == 0)
-        return fd;
-      /* Its owner can take it away while it is held, and let a second writer
-       * in. Whoever may, as root, does so before. */
-      fc_slot_remove_lock (dir, slot);
-      close (fd);
-    }
-  return r;
 }

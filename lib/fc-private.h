@@ -170,6 +170,13 @@ int fc_file_create (const fc_dir_t *dir, const char *name, mode_t mode,
 mode_t fc_access_mode (fc_share_t access);
 mode_t fc_trust_mode (fc_share_t trust);
 
+/* 0, or -EACCES where ST is a file of SLOT that belongs to somebody else: who
+ * owns a file can cut it under whoever has it mapped, and read what is written
+ * to it. */
+int fc_check_own (const fc_dir_t *dir, const char *slot, const struct stat *st);
+
+/* fc-lock.c -------------------------------------------------------------- */
+
 /* Try to lock bytes for this open file description: 0 or -EAGAIN. */
 int fc_lock_bytes (int fd, off_t start, off_t length);
 void fc_unlock_bytes (int fd, off_t start, off_t length);
@@ -183,10 +190,6 @@ int fc_slot_lock_own (const fc_dir_t *dir, const char *slot, uid_t owner);
 /* Take the file of a lock that the caller has away where the slot has no ring:
  * whoever waits for it makes a new one. */
 void fc_slot_remove_lock (const fc_dir_t *dir, const char *slot);
-/* 0, or -EACCES where ST is a file of SLOT that belongs to somebody else: who
- * owns a file can cut it under whoever has it mapped, and read what is written
- * to it. */
-int fc_check_own (const fc_dir_t *dir, const char *slot, const struct stat *st);
 /* Whether another description has a write lock there. */
 bool fc_is_locked (int fd, off_t start, off_t length);
 
