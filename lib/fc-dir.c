@@ -215,6 +215,15 @@ fc_dir_to_be (fc_dir_t *dir, const char *path)
   return r;
 }
 
+/* In /dev/shm anybody can make the shared directory before root does. */
+static bool
+is_strangers (const char *path)
+{
+  struct stat st;
+
+  return lstat (path, &st) == 0 && st.st_uid != 0 && st.st_uid != geteuid ();
+}
+
 /* The path of fc_dir_candidate ()'s N-th directory where GIVEN is the only one
  * or NULL, or NULL after the last. OWN is room for it. */
 static const char *
@@ -222,8 +231,11 @@ candidate_path (const char *given, unsigned n, char *own, size_t size)
 {
   if (given != NULL)
     return n == 0 ? given : NULL;
+  if (n > 1)
+    return NULL;
   own_dir (own, size);
-  return n == 0 ? SHARED_DIR : n == 1 ? own : NULL;
+  /* What this user has goes before what a stranger shows. */
+  return (n == 0) == is_strangers (SHARED_DIR) ? own : SHARED_DIR;
 }
 
 int

@@ -258,11 +258,81 @@ foreign_ring_with_a_living_consumer_is_left (void)
   CHECK_EQ (count_files (test_dir), 0);
 }
 
+static void
+make_the_shared_directory (void *arg)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+
+  become_nobody ();
+  CHECK_EQ (mkdir ("/dev/shm/framecache", 0755), 0);
+  options.dir = "/dev/shm/framecache";
+  options.access = FC_SHARE_ALL;
+  writer = writer_new ("cam0", &options);
+  put (writer, 3);
+  event_post (*(int *) arg);
+  for (;;)
+    pause ();
+}
+
+static int
+look_where_it_is (const fc_slot_stat_t *stat, void *user_data)
+{
+  CHECK (!strcmp (stat->dir, "/dev/shm/framecache-4242"));
+  ++*(int *) user_data;
+  return 0;
+}
+
+static void
+use_the_usual_directory (void *arg)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_consumer_options_t reading = from (FC_START_OLDEST);
+  fc_consumer_t *consumer;
+  fc_writer_t *writer;
+  int slots = 0;
+
+  (void) arg;
+  become (VICTIM);
+  options.dir = reading.dir = NULL;
+  /* with nothing of its own, the stranger's is shown, and only observed */
+  consumer = consumer_with ("cam0", &reading);
+  CHECK_EQ (consumer_stats (consumer).observing, 1);
+  fc_consumer_close (consumer);
+  writer = writer_new ("cam0", &options);
+  put (writer, 1);
+  consumer = consumer_with ("cam0", &reading);
+  CHECK_EQ (consumer_stats (consumer).observing, 0);
+  CHECK_EQ (consumer_stats (consumer).head, 1);
+  CHECK_OK (fc_slot_list (NULL, look_where_it_is, &slots));
+  CHECK_EQ (slots, 1);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
+/* Somebody made /dev/shm/framecache before root did, and shows a slot of that
+ * name in it. */
+static void
+directory_of_a_stranger_comes_last (void)
+{
+  int ready = event_new ();
+
+  if (!am_root ())
+    test_skip ("only root may become other users");
+  mount_tmpfs ("/dev/shm", 16 << 20, 0);
+  CHECK_EQ (chmod ("/dev/shm", 01777), 0);
+  CHECK_EQ (unsetenv ("FC_DIR"), 0);
+  spawn (make_the_shared_directory, &ready);
+  event_wait (ready);
+  reap_ok (spawn (use_the_usual_directory, NULL));
+}
+
 static const test_t tests[] = {
   TEST (ring_of_another_user_is_not_carried_on),
   TEST (name_that_another_user_took_is_told),
   TEST (lock_that_another_user_took_does_not_stop_root),
   TEST (root_ends_a_foreign_ring_untouched),
   TEST (foreign_ring_with_a_living_consumer_is_left),
+  TEST (directory_of_a_stranger_comes_last),
 };
 TEST_MAIN (tests)
