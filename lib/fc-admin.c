@@ -109,7 +109,7 @@ end_ring (const fc_dir_t *dir, const char *slot)
 
   if (fc_ring_open (&ring, dir, slot, O_RDWR) < 0)
     return;
-  if (ring.st.st_uid == geteuid ()
+  if (fc_is_own (ring.fd, ring.st.st_uid)
       && fc_generation_inherit (&gen, &ring, dir, slot) == 0)
     {
       fc_generation_set_state (gen, FC_STATE_REMOVED);
@@ -221,7 +221,7 @@ collect_entries (const fc_dir_t *dir, const char *slot, uint64_t age,
   if (fc_ring_open (&ring, dir, slot, O_RDONLY) < 0)
     return 0;
   *unused = !ring.header.reserved && is_older (&ring, age);
-  own = ring.st.st_uid == geteuid ();
+  own = fc_is_own (ring.fd, ring.st.st_uid);
   if (fc_table_open (&table, &ring, dir, slot, own ? O_RDWR : O_RDONLY) == 0)
     {
       if (own)

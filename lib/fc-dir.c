@@ -474,9 +474,10 @@ fc_trust_mode (fc_share_t trust)
 }
 
 int
-fc_check_own (const fc_dir_t *dir, const char *slot, const struct stat *st)
+fc_check_own (const fc_dir_t *dir, const char *slot, int fd,
+              const struct stat *st)
 {
-  if (st->st_uid == geteuid ())
+  if (fd >= 0 ? fc_is_own (fd, st->st_uid) : st->st_uid == geteuid ())
     return 0;
   return fc_fail (-EACCES,
                   "slot %s in %s belongs to user %u; use another slot name, or "

@@ -102,7 +102,7 @@ open_lock (const fc_dir_t *dir, const char *slot)
     }
   while (fd == -EEXIST); /* somebody else made it in between */
   if (fd == -EACCES && fstatat (dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-    (void) fc_check_own (dir, slot, &st);
+    (void) fc_check_own (dir, slot, -1, &st);
   return fd;
 }
 
@@ -135,9 +135,10 @@ fc_slot_lock_own (const fc_dir_t *dir, const char *slot, uid_t owner)
   for (int tries = 0; tries < 2; tries++)
     {
       fd = fc_slot_lock (dir, slot, true);
-      if (fd < 0 || fstat (fd, &st) < 0 || st.st_uid == owner)
+      if (fd < 0 || fstat (fd, &st) < 0
+          || (owner != geteuid () && st.st_uid == owner))
         return fd;
-      r = fc_check_own (dir, slot, &st);
+      r = fc_check_own (dir, slot, fd, &st);
       if (r == 0)
         return fd;
       /* Its owner can take it away while it is held, and let a second writer

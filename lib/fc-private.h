@@ -170,10 +170,11 @@ int fc_file_create (const fc_dir_t *dir, const char *name, mode_t mode,
 mode_t fc_access_mode (fc_share_t access);
 mode_t fc_trust_mode (fc_share_t trust);
 
-/* 0, or -EACCES where ST is a file of SLOT that belongs to somebody else: who
- * owns a file can cut it under whoever has it mapped, and read what is written
- * to it. */
-int fc_check_own (const fc_dir_t *dir, const char *slot, const struct stat *st);
+/* 0, or -EACCES where FD, open on a file of SLOT, or -1, belongs to somebody
+ * else: who owns a file can cut it under whoever has it mapped, and read what
+ * is written to it. */
+int fc_check_own (const fc_dir_t *dir, const char *slot, int fd,
+                  const struct stat *st);
 
 /* fc-lock.c -------------------------------------------------------------- */
 

@@ -144,7 +144,7 @@ prepare_first (fc_writer_t *writer, fc_writer_options_t *options)
   if (r == 0)
     {
       /* Looked at by name before; what was opened is what counts. */
-      r = fc_check_own (&writer->dir, writer->slot, &ring.st);
+      r = fc_check_own (&writer->dir, writer->slot, ring.fd, &ring.st);
       if (r == 0)
         r = take_over (writer, &ring, options);
       fc_ring_close (&ring);

@@ -75,7 +75,7 @@ check_ring_owner (const fc_writer_t *writer)
   fc_ring_name (name, writer->slot);
   if (fstatat (writer->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
     return 0;
-  return fc_check_own (&writer->dir, writer->slot, &st);
+  return fc_check_own (&writer->dir, writer->slot, -1, &st);
 }
 
 int

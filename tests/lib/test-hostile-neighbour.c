@@ -5,6 +5,9 @@
  */
 #include "fc-test-bytes.h"
 
+#include <sched.h>
+#include <sys/prctl.h>
+
 #define VICTIM 4242
 
 /* What each of these tests needs: a directory in which everybody may make
@@ -327,6 +330,71 @@ directory_of_a_stranger_comes_last (void)
   reap_ok (spawn (use_the_usual_directory, NULL));
 }
 
+static void
+write_text (const char *path, const char *text)
+{
+  int fd = open (path, O_WRONLY | O_CLOEXEC);
+
+  CHECK_EQ (write (fd, text, strlen (text)), strlen (text));
+  close (fd);
+}
+
+/* In a user namespace that knows one user alone, who is its nobody: everybody
+ * else's files look as if they were that user's own. */
+static void
+read_as_a_namespaces_nobody (void *arg)
+{
+  fc_consumer_options_t reading = from (FC_START_OLDEST);
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = NULL;
+  fc_consumer_t *consumer;
+  uint64_t next = 0;
+
+  (void) arg;
+  become (VICTIM);
+  prctl (PR_SET_DUMPABLE, 1); /* or /proc/self is root's */
+  if (unshare (CLONE_NEWUSER) < 0)
+    _exit (77);
+  write_text ("/proc/self/setgroups", "deny");
+  write_text ("/proc/self/uid_map", "65534 4242 1");
+  CHECK_EQ (geteuid (), NOBODY);
+  consumer = consumer_with ("cam0", &reading);
+  CHECK_EQ (consumer_stats (consumer).observing, 1);
+  take (consumer, &next);
+  fc_consumer_close (consumer);
+  CHECK_CMP (fc_writer_open (&writer, "cam0", &options), <, 0);
+  CHECK_DETAIL ("belongs to user 65534");
+  /* and its own are still its own */
+  options.dir = reading.dir = in_dir ("own");
+  writer = writer_new ("cam0", &options);
+  consumer = consumer_with ("cam0", &reading);
+  CHECK_EQ (consumer_stats (consumer).observing, 0);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
+static void
+user_that_a_namespace_does_not_know_is_a_stranger (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+  int status;
+  pid_t pid;
+
+  share_the_directory ();
+  options.access = options.trust = FC_SHARE_ALL;
+  writer = writer_new ("cam0", &options);
+  put (writer, 1);
+  CHECK_EQ (mkdir (in_dir ("own"), 0700), 0);
+  CHECK_EQ (chown (in_dir ("own"), VICTIM, VICTIM), 0);
+  pid = spawn (read_as_a_namespaces_nobody, NULL);
+  status = reap (pid);
+  fc_writer_close (writer);
+  if (WIFEXITED (status) && WEXITSTATUS (status) == 77)
+    test_skip ("no user namespace may be made here");
+  CHECK_EQ (status, 0);
+}
+
 static const test_t tests[] = {
   TEST (ring_of_another_user_is_not_carried_on),
   TEST (name_that_another_user_took_is_told),
@@ -334,5 +402,6 @@ static const test_t tests[] = {
   TEST (root_ends_a_foreign_ring_untouched),
   TEST (foreign_ring_with_a_living_consumer_is_left),
   TEST (directory_of_a_stranger_comes_last),
+  TEST (user_that_a_namespace_does_not_know_is_a_stranger),
 };
 TEST_MAIN (tests)
