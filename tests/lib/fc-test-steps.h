@@ -17,14 +17,6 @@
 
 #define SIZE 64
 
-/* From one instruction that is tried to the next: it takes minutes to try
- * each, so that is done only where FC_TEST_EVERY is set. */
-static inline unsigned
-stride (unsigned usual)
-{
-  return getenv ("FC_TEST_EVERY") ? 1 : usual;
-}
-
 static inline fc_writer_options_t
 tiny_ring (void)
 {

@@ -175,6 +175,12 @@ slowness (void)
   return preload && strstr (preload, "vgpreload") ? 20 : 1;
 }
 
+unsigned
+stride (unsigned usual)
+{
+  return getenv ("FC_TEST_EVERY") ? 1 : usual;
+}
+
 void
 nap (void)
 {

@@ -2,18 +2,9 @@
  * that is an error with a sentence, or is got over; nothing is left open or
  * behind, and the slot can be used.
  *
- * The program is linked with --wrap of the functions below.
- *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <dirent.h>
-#include <semaphore.h>
-#include <sys/eventfd.h>
-#include <sys/inotify.h>
-#include <sys/mman.h>
-#include <sys/statvfs.h>
-
-#include "fc-test.h"
+#include "fc-test-wraps.h"
 
 /* Failing ------------------------------------------------------------------ */
 
@@ -21,67 +12,19 @@ static _Thread_local bool armed;
 static unsigned calls, failing;
 static bool failed;
 
-static bool
-fails (void)
+static int
+before_call (int error, unsigned can)
 {
-  if (!armed || calls++ != failing)
-    return false;
+  if (!armed || (can & FAILS) == 0 || calls++ != failing)
+    return 0;
   failed = true;
-  return true;
+  return error;
 }
 
-#define WRAP(type, name, parameters, arguments, bad, error)                    \
-  type __real_##name parameters;                                               \
-  type __wrap_##name parameters;                                               \
-  type __wrap_##name parameters                                                \
-  {                                                                            \
-    if (!fails ())                                                             \
-      return __real_##name arguments;                                          \
-    errno = error;                                                             \
-    return bad;                                                                \
-  }
-
-typedef void *(*thread_func_t) (void *arg);
-
-WRAP (void *, malloc, (size_t size), (size), NULL, ENOMEM)
-WRAP (void *, calloc, (size_t n, size_t size), (n, size), NULL, ENOMEM)
-WRAP (void *, realloc, (void *base, size_t size), (base, size), NULL, ENOMEM)
-WRAP (char *, strdup, (const char *text), (text), NULL, ENOMEM)
-WRAP (void *, mmap64,
-      (void *base, size_t size, int protection, int flags, int fd, off_t at),
-      (base, size, protection, flags, fd, at), MAP_FAILED, ENOMEM)
-WRAP (int, open64, (const char *path, int flags, mode_t mode),
-      (path, flags, mode), -1, EMFILE)
-WRAP (int, openat64, (int dir, const char *path, int flags, mode_t mode),
-      (dir, path, flags, mode), -1, EMFILE)
-WRAP (int, fcntl64, (int fd, int command, void *argument),
-      (fd, command, argument), -1, ENOLCK)
-WRAP (int, fstat64, (int fd, struct stat *st), (fd, st), -1, EIO)
-WRAP (int, fstatat64, (int dir, const char *path, struct stat *st, int flags),
-      (dir, path, st, flags), -1, EIO)
-WRAP (int, fstatvfs64, (int fd, struct statvfs *fs), (fd, fs), -1, EIO)
-WRAP (int, fallocate64, (int fd, int mode, off_t at, off_t size),
-      (fd, mode, at, size), -1, ENOSPC)
-WRAP (int, ftruncate64, (int fd, off_t size), (fd, size), -1, EIO)
-WRAP (int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EPERM)
-WRAP (int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid), -1, EPERM)
-WRAP (int, renameat, (int from, const char *old, int to, const char *new),
-      (from, old, to, new), -1, EIO)
-WRAP (int, unlinkat, (int dir, const char *path, int flags), (dir, path, flags),
-      -1, EIO)
-WRAP (ssize_t, pread64, (int fd, void *into, size_t size, off_t at),
-      (fd, into, size, at), -1, EIO)
-WRAP (DIR *, fdopendir, (int fd), (fd), NULL, ENOMEM)
-WRAP (int, eventfd, (unsigned value, int flags), (value, flags), -1, EMFILE)
-WRAP (int, inotify_init1, (int flags), (flags), -1, EMFILE)
-WRAP (int, inotify_add_watch, (int fd, const char *path, uint32_t mask),
-      (fd, path, mask), -1, ENOSPC)
-WRAP (int, pthread_create,
-      (pthread_t * thread, const pthread_attr_t *attributes, thread_func_t func,
-       void *arg),
-      (thread, attributes, func, arg), EAGAIN, EAGAIN)
-WRAP (int, sem_init, (sem_t * sem, int shared, unsigned value),
-      (sem, shared, value), -1, EINVAL)
+static void
+after_call (void)
+{
+}
 
 /* What libfc is put through: 0, or the error that a call returned ------------
  */
