@@ -196,6 +196,20 @@ is_older (const fc_ring_file_t *ring, uint64_t age)
   return touched > now || now - touched >= age;
 }
 
+/* Whether somebody took the slot away who died before its files were gone. Such
+ * a ring is nobody's any more, be it reserved, or have consumers: they know. */
+static bool
+is_half_removed (const fc_ring_file_t *ring)
+{
+  fc_words_t words;
+
+  return fc_pread (ring->fd, &words, sizeof words, ring->geo.words_offset,
+                   ring->path)
+             == 0
+         && atomic_load_explicit (&words.state, memory_order_relaxed)
+                == FC_STATE_REMOVED;
+}
+
 static bool
 has_living (const fc_table_t *table)
 {
@@ -229,6 +243,7 @@ collect_entries (const fc_dir_t *dir, const char *slot, uint64_t age,
       *unused = *unused && !has_living (&table);
       fc_table_close (&table);
     }
+  *unused = *unused || is_half_removed (&ring);
   fc_ring_close (&ring);
   return collected;
 }

@@ -728,8 +728,9 @@ FC_API int fc_slot_remove (const char *dir, const char *slot, int force);
 
 /* Collect what crashes left of SLOT, or of every slot where SLOT is NULL:
  * half-made files, tables without a ring, rings whose writer is dead and
- * that are not reserved and have no consumer, dead consumers' entries; and,
- * uncounted, the lock of a slot that has nothing else.
+ * that are not reserved and have no consumer, rings that were removed but for
+ * their files, dead consumers' entries; and, uncounted, the lock of a slot that
+ * has nothing else.
  * A ring is left for a next writer to carry on in while its newest frame (or
  * where it has none, the ring) is younger than AGE ns.
  * Nothing that lives is touched. Returns how many things were collected. */

@@ -309,6 +309,7 @@ clean_up (void)
   if (exists (in_dir ("cam0.ring")))
     {
       CHECK_EQ (slot_stat ("cam0").reserved, 1);
+      CHECK (slot_stat ("cam0").state != FC_STATE_REMOVED);
       CHECK_EQ (count_files (test_dir), 3);
       CHECK_OK (fc_slot_remove (test_dir, "cam0", 0));
     }
