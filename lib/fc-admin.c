@@ -12,6 +12,17 @@
 
 /* Reserving and removing --------------------------------------------------- */
 
+/* Whether there is a file of SLOT's ring, whatever is in it. */
+static bool
+has_ring (const fc_dir_t *dir, const char *slot)
+{
+  char name[FC_FILE_MAX];
+  struct stat st;
+
+  fc_ring_name (name, slot);
+  return fstatat (dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static int
 say_exists (const fc_dir_t *dir, const char *slot)
 {
@@ -86,7 +97,9 @@ fc_slot_reserve (const char *slot, const fc_writer_options_t *given)
   lock = r = fc_slot_lock_own (&dir, slot,
                                options.owner_set ? options.owner : geteuid ());
   if (r == -EBUSY)
-    r = say_exists (&dir, slot);
+    r = has_ring (&dir, slot)
+            ? say_exists (&dir, slot)
+            : fc_say_busy (&dir, slot, "use another slot name");
   if (r >= 0)
     {
       r = reserve_locked (&dir, slot, lock, &options);
@@ -135,17 +148,13 @@ unlink_ring (const fc_dir_t *dir, const char *slot)
 static int
 find_ring (fc_dir_t *dir, const char *path, const char *slot)
 {
-  char name[FC_FILE_MAX];
-  struct stat st;
   int r = fc_check_name (slot);
 
   if (r < 0)
     return r;
-  fc_ring_name (name, slot);
   for (unsigned n = 0; (r = fc_dir_candidate (dir, path, n)) != -ERANGE; n++)
     {
-      if (r == 0 && dir->fd >= 0
-          && fstatat (dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+      if (r == 0 && dir->fd >= 0 && has_ring (dir, slot))
         return 0;
       fc_dir_close (dir);
     }
@@ -164,9 +173,7 @@ fc_slot_remove (const char *path, const char *slot, int force)
     return r;
   lock = fc_slot_lock (&dir, slot, true);
   if (lock == -EBUSY && !force)
-    r = fc_fail (-EBUSY,
-                 "slot %s has a live writer; stop it, or force the removal",
-                 slot);
+    r = fc_say_busy (&dir, slot, "force the removal");
   else if (lock < 0 && lock != -EBUSY)
     r = lock;
   else

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,25 +15,60 @@
 
 /* Opening ---------------------------------------------------------------- */
 
-static int
-say_busy (const fc_dir_t *dir, const char *slot)
+/* Whether the ring's writer has its locks. */
+static bool
+writer_lives (const fc_ring_file_t *ring, const fc_dir_t *dir, const char *slot)
+{
+  fc_table_t table;
+  bool lives = fc_is_locked (ring->fd, 0, 1);
+
+  if (!lives && fc_table_open (&table, ring, dir, slot, O_RDONLY) == 0)
+    {
+      lives = fc_is_locked (table.fd, FC_LOCK_WRITER (table.entries), 1);
+      fc_table_close (&table);
+    }
+  return lives;
+}
+
+/* The writer that has the slot's lock; 0 where it has no number here, or where
+ * another process has it: one that takes the ring over, or away, takes the
+ * ring's locks too, and the number there is that of a dead one. */
+static uint32_t
+find_writer (const fc_dir_t *dir, const char *slot)
 {
   fc_ring_file_t ring;
   fc_words_t words;
   uint32_t pid = 0;
 
-  if (fc_ring_open (&ring, dir, slot, O_RDONLY) == 0)
-    {
-      if (fc_pread (ring.fd, &words, sizeof words, ring.geo.words_offset,
-                    ring.path)
-          == 0)
-        pid = atomic_load_explicit (&words.pid, memory_order_relaxed);
-      fc_ring_close (&ring);
-    }
+  if (fc_ring_open (&ring, dir, slot, O_RDONLY) < 0)
+    return 0;
+  if (writer_lives (&ring, dir, slot)
+      && fc_pread (ring.fd, &words, sizeof words, ring.geo.words_offset,
+                   ring.path)
+             == 0)
+    pid = atomic_load_explicit (&words.pid, memory_order_relaxed);
+  fc_ring_close (&ring);
+  if (pid == 0 || pid > INT_MAX
+      || (kill ((pid_t) pid, 0) < 0 && errno == ESRCH))
+    return 0;
+  return pid;
+}
+
+int
+fc_say_busy (const fc_dir_t *dir, const char *slot, const char *remedy)
+{
+  uint32_t pid = find_writer (dir, slot);
+
+  if (pid != 0)
+    return fc_fail (-EBUSY,
+                    "slot %s in %s already has a live writer: process %u; stop "
+                    "it, or %s",
+                    slot, dir->path, pid, remedy);
   return fc_fail (-EBUSY,
-                  "slot %s in %s already has a live writer: process %u; stop "
-                  "it, or use another slot name",
-                  slot, dir->path, pid);
+                  "slot %s in %s is locked by another process: one that makes, "
+                  "removes or collects it, or a writer in another pid "
+                  "namespace; try again, or %s (fuser %s/%s.lock tells who)",
+                  slot, dir->path, remedy, dir->path, slot);
 }
 
 void
@@ -110,7 +147,7 @@ fc_writer_open (fc_writer_t **result, const char *slot,
     goto fail;
   r = writer->lock_fd = fc_slot_lock_own (&writer->dir, slot, geteuid ());
   if (r == -EBUSY)
-    r = say_busy (&writer->dir, slot);
+    r = fc_say_busy (&writer->dir, slot, "use another slot name");
   if (r >= 0)
     r = check_ring_owner (writer);
   if (r < 0)

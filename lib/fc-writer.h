@@ -186,6 +186,9 @@ struct fc_writer
 
 /* fc-writer.c */
 int fc_say_removed (const fc_writer_t *writer);
+/* Somebody else has SLOT's lock: -EBUSY, and who. REMEDY is what to do beside
+ * stopping that one. */
+int fc_say_busy (const fc_dir_t *dir, const char *slot, const char *remedy);
 /* When the last reference is gone. */
 void fc_writer_free (fc_writer_t *writer);
 

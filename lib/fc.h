@@ -716,8 +716,8 @@ FC_API int fc_slot_open_fds (const char *dir, const char *ring_dir,
 
 /* Make SLOT before its writer comes; it then outlives its writers. OPTIONS
  * as for fc_writer_open (); format may be NULL: its first writer sets it.
- * -EEXIST where the slot exists; -EPERM where options.owner may not be made
- * its owner. */
+ * -EEXIST where the slot exists; -EBUSY where it is just being made or
+ * removed; -EPERM where options.owner may not be made its owner. */
 FC_API int fc_slot_reserve (const char *slot,
                             const fc_writer_options_t *options);
 

@@ -1,4 +1,4 @@
-/* A child that is killed at the n-th of its calls into the C
+/* A child that is killed, or stopped, at the n-th of its calls into the C
  * library, and what has to hold whatever n is.
  *
  * Its points are one just before each of the calls that fc-test-wraps.h has,
@@ -82,6 +82,7 @@ typedef struct victim
 {
   const scenario_t *scenario;
   unsigned point;
+  int signal;       /* that it gets there: SIGKILL, or SIGSTOP */
   bool housekeeper; /* the points are its housekeeper's, not its own */
   int ready, go;
 } victim_t;
@@ -90,7 +91,7 @@ static void
 pass_point (const victim_t *victim)
 {
   if (is_main != victim->housekeeper && told->points++ == victim->point)
-    kill (getpid (), SIGKILL);
+    kill (getpid (), victim->signal);
 }
 
 static void
@@ -117,6 +118,7 @@ victim_new (const scenario_t *scenario)
   if (!told)
     told = share (sizeof *told);
   return (victim_t){ .scenario = scenario,
+                     .signal = SIGKILL,
                      .ready = event_new (),
                      .go = event_new () };
 }
@@ -231,7 +233,7 @@ no_consumer (const fc_consumer_stat_t *stat, void *user_data)
 }
 
 static void
-look (void)
+look (bool writer_is_dead)
 {
   fc_slot_stat_t stat = { .struct_size = sizeof stat };
   fc_slot_view_t *view;
@@ -249,7 +251,7 @@ look (void)
   if (ret != FC_REPLACED)
     {
       CHECK_OK (ret);
-      CHECK (stat.state != FC_STATE_LIVE);
+      CHECK (!writer_is_dead || stat.state != FC_STATE_LIVE);
       CHECK_OK (fc_slot_view_consumers (view, no_consumer, NULL));
     }
   fc_slot_view_close (view);
@@ -316,6 +318,66 @@ clean_up (void)
   CHECK_EQ (count_files (test_dir), 0);
 }
 
+/* Whether anybody could lock it now. */
+static bool
+slot_is_free (void)
+{
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+  int fd = open (in_dir ("cam0.lock"), O_RDWR | O_CLOEXEC);
+
+  if (fd < 0)
+    return true;
+  CHECK_EQ (fcntl (fd, F_OFD_GETLK, &lock), 0);
+  close (fd);
+  return lock.l_type == F_UNLCK;
+}
+
+/* The sentence names the writer where PID is that, else what it has locked. */
+static void
+check_busy (pid_t pid)
+{
+  char text[20];
+
+  snprintf (text, sizeof text, "process %d;", pid);
+  if (!strstr (fc_error_detail (), text))
+    CHECK_DETAIL ("cam0.lock");
+}
+
+/* What is to be seen while it stands still, and is not dead. */
+static void
+stand_by (pid_t pid, reader_t *reader)
+{
+  fc_writer_options_t options = small_ring ();
+  unsigned files = count_files (test_dir);
+  fc_writer_t *writer;
+
+  look (false);
+  for (int i = 0; i < READERS; i++)
+    follow (&reader[i]);
+  if (slot_is_free ())
+    return;
+  CHECK_CMP (fc_slot_gc (test_dir, NULL, 0), >=, 0);
+  CHECK_EQ (count_files (test_dir), files);
+  CHECK_RET (fc_writer_open (&writer, "cam0", &options), -EBUSY);
+  check_busy (pid);
+}
+
+/* False where it has ended without a stop. */
+static bool
+wait_stopped (pid_t pid)
+{
+  siginfo_t info = { 0 };
+
+  WAIT_UNTIL (
+      waitid (P_PID, (id_t) pid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT)
+          == 0
+      && info.si_pid == pid);
+  if (info.si_code != CLD_STOPPED)
+    return false;
+  CHECK_EQ (waitid (P_PID, (id_t) pid, &info, WSTOPPED), 0);
+  return true;
+}
+
 /* Let one come to its end, before the eyes of READER, if that is not NULL. */
 static void
 end_one (const victim_t *victim, reader_t *reader)
@@ -325,8 +387,13 @@ end_one (const victim_t *victim, reader_t *reader)
   for (int i = 0; reader && i < READERS; i++)
     follow (&reader[i]);
   event_post (victim->go);
+  if (victim->signal == SIGSTOP && wait_stopped (pid))
+    {
+      stand_by (pid, reader);
+      CHECK_EQ (kill (pid, SIGCONT), 0);
+    }
   bury (pid);
-  look ();
+  look (true);
   for (int i = 0; reader && i < READERS; i++)
     follow (&reader[i]);
 }
@@ -393,10 +460,10 @@ check_clean (uint64_t free_before)
 
 typedef bool (*end_func_t) (const victim_t *victim, const victim_t *heir);
 
-/* Kill at every STEPth point of SCENARIO, of which there are LEAST at the
- * least. */
+/* Let SIGNAL strike at every STRIDEth point of SCENARIO, of which there are
+ * LEAST at the least. */
 static void
-strike (const scenario_t *scenario, end_func_t end, unsigned step,
+strike (const scenario_t *scenario, int signal, end_func_t end, unsigned step,
         unsigned least)
 {
   victim_t victim = victim_new (scenario);
@@ -404,6 +471,7 @@ strike (const scenario_t *scenario, end_func_t end, unsigned step,
   bool struck = true;
   uint64_t before;
 
+  victim.signal = signal;
   mount_tmpfs (test_dir, 8 << 20, 0);
   before = bytes_free ();
   for (; struck; victim.point += step, ends++)

@@ -260,11 +260,15 @@ static const scenario_t removing_reserved
 #define KILLED(scenario, least)                                                \
   static void killed_while_##scenario (void)                                   \
   {                                                                            \
-    strike (&scenario, end_among_readers, stride (5), least);                  \
+    strike (&scenario, SIGKILL, end_among_readers, stride (5), least);         \
   }                                                                            \
   static void collected_if_killed_while_##scenario (void)                      \
   {                                                                            \
-    strike (&scenario, end_alone, stride (5), least);                          \
+    strike (&scenario, SIGKILL, end_alone, stride (5), least);                 \
+  }                                                                            \
+  static void stopped_while_##scenario (void)                                  \
+  {                                                                            \
+    strike (&scenario, SIGSTOP, end_among_readers, stride (23), least);        \
   }
 
 KILLED (making, 60)
@@ -294,7 +298,8 @@ KILLED_TWICE (removing_reserved)
 
 #define KILLED_TESTS(scenario)                                                 \
   SLOW_TEST (killed_while_##scenario, 600),                                    \
-      SLOW_TEST (collected_if_killed_while_##scenario, 600)
+      SLOW_TEST (collected_if_killed_while_##scenario, 600),                   \
+      SLOW_TEST (stopped_while_##scenario, 600)
 
 /* clang-format off */
 static const test_t tests[] = {
