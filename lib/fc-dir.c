@@ -69,7 +69,7 @@ dir_open (fc_dir_t *dir, const char *path, int flags)
   dir->fd = -1;
   if (r < 0)
     return r;
-  dir->fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+  dir->fd = FC_RETRY (open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags));
   if (dir->fd < 0)
     return fc_fail (-errno,
                     "can not open the slot directory %s: %s; make it (mkdir "
@@ -174,7 +174,7 @@ make_dir (const char *path, mode_t mode)
 
   if (mkdir (path, 0700) < 0)
     return;
-  fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  fd = FC_RETRY (open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (fd < 0)
     return;
   (void) fchmod (fd, mode);
@@ -399,7 +399,8 @@ fc_is_lock_name (const char *name, char *slot)
 int
 fc_file_open (const fc_dir_t *dir, const char *name, int flags, struct stat *st)
 {
-  int fd = openat (dir->fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  int fd = FC_RETRY (
+      openat (dir->fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   int r;
 
   if (fd < 0)
@@ -431,8 +432,8 @@ int
 fc_file_create (const fc_dir_t *dir, const char *name, mode_t mode,
                 fc_share_t share)
 {
-  int fd = openat (dir->fd, name,
-                   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int fd = FC_RETRY (openat (
+      dir->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   bool inherited = (dir->mode & S_ISGID) != 0; /* from the directory */
   int r;
 

@@ -523,6 +523,6 @@ fc_generation_cut (fc_generation_t *gen, bool in_use)
     return false;
   length = fc_cell_offset (&gen->geo, keep);
   if (fstat (gen->fd, &st) == 0 && (uint64_t) st.st_size > length)
-    (void) !ftruncate (gen->fd, (off_t) length);
+    (void) FC_RETRY (ftruncate (gen->fd, (off_t) length));
   return keep == 0;
 }

@@ -9,7 +9,8 @@
 
 #include "fc-private.h"
 
-#define LOCK_TRIES 50 /* of 2 ms */
+#define LOCK_TRIES 50
+#define LOCK_PAUSE_NS (2 * FC_NS_PER_S / 1000)
 
 void
 fc_slot_remove_lock (const fc_dir_t *dir, const char *slot)
@@ -31,14 +32,9 @@ fc_lock_bytes (int fd, off_t start, off_t length)
     .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length
   };
 
-  while (fcntl (fd, F_OFD_SETLK, &lock) < 0)
-    {
-      if (errno == EACCES)
-        return -EAGAIN;
-      if (errno != EINTR)
-        return -errno;
-    }
-  return 0;
+  if (FC_RETRY (fcntl (fd, F_OFD_SETLK, &lock)) == 0)
+    return 0;
+  return errno == EACCES ? -EAGAIN : -errno;
 }
 
 void
@@ -48,7 +44,7 @@ fc_unlock_bytes (int fd, off_t start, off_t length)
     .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length
   };
 
-  (void) fcntl (fd, F_OFD_SETLK, &lock);
+  (void) FC_RETRY (fcntl (fd, F_OFD_SETLK, &lock));
 }
 
 bool
@@ -66,12 +62,11 @@ fc_is_locked (int fd, off_t start, off_t length)
 static int
 lock_patiently (int fd)
 {
-  static const struct timespec pause = { 0, 2000000 };
   int r = fc_lock_bytes (fd, 0, 1);
 
   for (int tries = 0; r == -EAGAIN && tries < LOCK_TRIES; tries++)
     {
-      nanosleep (&pause, NULL);
+      fc_pause (LOCK_PAUSE_NS);
       r = fc_lock_bytes (fd, 0, 1);
     }
   return r;

@@ -15,6 +15,9 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+/* Bytes that are allocated at once whatever signals come. */
+#define ALLOCATE_MIN (64u << 10)
+
 #ifdef FC_ONE_MAPPING
 /* For ThreadSanitizer, which knows memory by its address: all handles of a
  * process share one mapping of a file, so that a payload access that no lease
@@ -169,32 +172,52 @@ fc_bytes_free (int fd)
 {
   struct statvfs fs;
 
-  if (fstatvfs (fd, &fs) < 0)
+  if (FC_RETRY (fstatvfs (fd, &fs)) < 0)
     return 0;
   return (uint64_t) fs.f_bavail * fs.f_frsize;
+}
+
+/* Older kernels give an fallocate () on tmpfs up as soon as any signal comes,
+ * and take back what they had: whoever has a fast timer and a large file would
+ * try for ever. Parts get done, if they are small enough. */
+static int
+allocate (int fd, uint64_t start, uint64_t length)
+{
+  uint64_t part = length;
+
+  while (length > 0)
+    {
+      if (part > length)
+        part = length;
+      if (fallocate (fd, 0, (off_t) start, (off_t) part) == 0)
+        {
+          start += part;
+          length -= part;
+        }
+      else if (errno != EINTR)
+        return -1;
+      else if (part > ALLOCATE_MIN)
+        part /= 2;
+    }
+  return 0;
 }
 
 int
 fc_reserve_of (int fd, uint64_t start, uint64_t length, uint64_t needed,
                uint64_t available, const char *path)
 {
-  while (fallocate (fd, 0, (off_t) start, (off_t) length) < 0)
-    {
-      if (errno == EINTR)
-        continue;
-      if (errno != ENOSPC && errno != EFBIG && errno != ENOMEM)
-        return fc_fail (-errno, "can not reserve %llu bytes for %s: %s",
-                        (unsigned long long) length, path, strerror (errno));
-      return fc_fail (-ENOSPC,
-                      "not enough shared memory for %s: %llu bytes needed, "
-                      "%llu bytes free; make the ring less deep or the "
-                      "frames smaller, or enlarge the file system (a "
-                      "container: --shm-size; a host: mount -o "
-                      "remount,size=... /dev/shm)",
-                      path, (unsigned long long) needed,
-                      (unsigned long long) available);
-    }
-  return 0;
+  if (allocate (fd, start, length) == 0)
+    return 0;
+  if (errno != ENOSPC && errno != EFBIG && errno != ENOMEM)
+    return fc_fail (-errno, "can not reserve %llu bytes for %s: %s",
+                    (unsigned long long) length, path, strerror (errno));
+  return fc_fail (-ENOSPC,
+                  "not enough shared memory for %s: %llu bytes needed, %llu "
+                  "bytes free; make the ring less deep or the frames smaller, "
+                  "or enlarge the file system (a container: --shm-size; a "
+                  "host: mount -o remount,size=... /dev/shm)",
+                  path, (unsigned long long) needed,
+                  (unsigned long long) available);
 }
 
 int
@@ -210,10 +233,8 @@ fc_pread (int fd, void *into, size_t size, uint64_t offset, const char *path)
 
   while (size > 0)
     {
-      ssize_t got = pread (fd, at, size, (off_t) offset);
+      ssize_t got = FC_RETRY (pread (fd, at, size, (off_t) offset));
 
-      if (got < 0 && errno == EINTR)
-        continue;
       if (got < 0)
         return fc_fail (-errno, "can not read %s: %s", path, strerror (errno));
       if (got == 0)

@@ -18,6 +18,18 @@
 /* A consumer that got no frame for this long asks whether the writer lives. */
 #define FC_SLICE_NS (250 * FC_NS_PER_S / 1000)
 
+/* CALL, made again where a signal interrupted it. On tmpfs none of these calls
+ * is; a slot directory can be on another file system. */
+#define FC_RETRY(call)                                                         \
+  ({                                                                           \
+    __typeof__ (call) result_;                                                 \
+                                                                               \
+    do                                                                         \
+      result_ = (call);                                                        \
+    while (result_ < 0 && errno == EINTR);                                     \
+    result_;                                                                   \
+  })
+
 /* Fences stand only where the other side is an observer's pread or a breach of
  * trust: never between two threads that ThreadSanitizer could watch, and it
  * does not know fences. */
@@ -55,6 +67,8 @@ uint64_t fc_now (clockid_t clock);
 uint64_t fc_deadline (int64_t timeout);
 /* UNTIL, at most LIMIT ns from now. */
 struct timespec fc_until (uint64_t until, uint64_t limit);
+/* Sleep for NS, however many signals come meanwhile. */
+void fc_pause (uint64_t ns);
 /* sem_clockwait () on the monotonic clock. */
 int fc_sem_wait (sem_t *sem, const struct timespec *until);
 

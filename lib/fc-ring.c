@@ -169,7 +169,7 @@ int
 fc_sweep (const fc_dir_t *dir, const char *slot)
 {
   fc_ring_file_t ring;
-  int fd = openat (dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = FC_RETRY (openat (dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   DIR *stream = fd >= 0 ? fdopendir (fd) : NULL;
   struct dirent *file;
   uint64_t named = 0;

@@ -27,7 +27,7 @@ fc_by_name (const void *a, const void *b)
 static int
 names_add (fc_names_t *names, const fc_dir_t *dir, unsigned n, bool left)
 {
-  int fd = openat (dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = FC_RETRY (openat (dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   DIR *stream = fd >= 0 ? fdopendir (fd) : NULL;
   struct dirent *file;
 

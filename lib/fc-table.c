@@ -11,6 +11,7 @@
 #include "fc-private.h"
 
 #define ATTACH_TRIES 20
+#define ATTACH_PAUSE_NS (FC_NS_PER_S / 1000)
 
 void
 fc_table_init (fc_table_t *table, int fd, void *base, const fc_geometry_t *geo)
@@ -162,8 +163,6 @@ take_entry (fc_table_t *table, uint32_t i)
 int
 fc_table_attach (fc_table_t *table, const char *path)
 {
-  static const struct timespec pause = { 0, 1000000 };
-
   for (int tries = 0; tries < ATTACH_TRIES; tries++)
     {
       bool in_doubt = false;
@@ -182,7 +181,7 @@ fc_table_attach (fc_table_t *table, const char *path)
        * attaching takes: look again, a bounded number of times. */
       if (!in_doubt)
         break;
-      nanosleep (&pause, NULL);
+      fc_pause (ATTACH_PAUSE_NS);
     }
   return fc_fail (-EUSERS,
                   "the slot's consumer table is full: all %u entries are in "

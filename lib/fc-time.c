@@ -41,6 +41,16 @@ fc_until (uint64_t until, uint64_t limit)
   return at;
 }
 
+void
+fc_pause (uint64_t ns)
+{
+  struct timespec until = fc_until (INT64_MAX, ns);
+
+  while (clock_nanosleep (CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL)
+         == EINTR)
+    ;
+}
+
 int
 fc_sem_wait (sem_t *sem, const struct timespec *until)
 {

@@ -14,6 +14,7 @@
 /* The rates of a first look are those of this many of the newest frames. */
 #define RATE_FRAMES 64
 #define OPEN_TRIES 10
+#define OPEN_PAUSE_NS (FC_NS_PER_S / 1000)
 
 /* What a look leaves for the rates of the next one. */
 typedef struct
@@ -200,12 +201,11 @@ open_both (handed_t *handed, const fc_dir_t *dir, const char *slot)
 static int
 open_handed (void *handed, const fc_dir_t *dir, const char *slot)
 {
-  static const struct timespec pause = { 0, 1000000 };
   int r = open_both (handed, dir, slot);
 
   for (int tries = 0; r == -ENOENT && tries < OPEN_TRIES; tries++)
     {
-      nanosleep (&pause, NULL);
+      fc_pause (OPEN_PAUSE_NS);
       r = open_both (handed, dir, slot);
     }
   return r;

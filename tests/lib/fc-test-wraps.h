@@ -22,6 +22,7 @@
 /* What a call can come to, some day or other. */
 #define FAILS 1u       /* the error that is given with it */
 #define INTERRUPTED 2u /* EINTR, be it only on some file systems */
+#define LONG 4u        /* EINTR again and again, if signals come fast */
 
 /* The program's own. before_call () returns what errno the call has to fail
  * with, 0 to let it be made. */
@@ -75,7 +76,8 @@ WRAP (int, fstatat64, (int dir, const char *path, struct stat *st, int flags),
 WRAP (int, fstatvfs64, (int fd, struct statvfs *fs), (fd, fs), -1, EIO,
       FAILS | INTERRUPTED)
 WRAP (int, fallocate64, (int fd, int mode, off_t at, off_t size),
-      (fd, mode, at, size), -1, ENOSPC, FAILS | INTERRUPTED)
+      (fd, mode, at, size), -1, ENOSPC,
+      FAILS | INTERRUPTED | (size > (64 << 10) ? LONG : 0))
 WRAP (int, ftruncate64, (int fd, off_t size), (fd, size), -1, EIO,
       FAILS | INTERRUPTED)
 WRAP (int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EPERM, FAILS)
