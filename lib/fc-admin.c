@@ -156,6 +156,8 @@ find_ring (fc_dir_t *dir, const char *path, const char *slot)
     {
       if (r == 0 && dir->fd >= 0 && has_ring (dir, slot))
         return 0;
+      if (fc_is_system_error (r))
+        return r;
       fc_dir_close (dir);
     }
   return fc_fail (-ENOENT, "there is no slot %s in %s", slot,
@@ -263,18 +265,14 @@ sweep_listed (const fc_dir_t *dir, const fc_found_t *files, size_t n)
 {
   const char *slot = files->name;
   char name[FC_FILE_MAX];
-  fc_ring_file_t ring;
-  uint64_t named = 0;
+  uint64_t named;
+  bool known = fc_find_table (dir, slot, &named);
   int swept = 0;
 
-  if (fc_ring_open (&ring, dir, slot, O_RDONLY) == 0)
-    {
-      named = ring.header.id;
-      fc_ring_close (&ring);
-    }
   for (size_t i = 0; i < n; i++)
     {
-      if (!files[i].left_over || (files[i].table && files[i].id == named))
+      if (!files[i].left_over
+          || (files[i].table && (!known || files[i].id == named)))
         continue;
       if (files[i].table)
         fc_table_name (name, slot, files[i].id);

@@ -2,10 +2,30 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "fc-writer.h"
+
+/* 1 where the ring's format is OPTIONS', 0 where it is not, or an error. */
+static int
+same_format (const fc_ring_file_t *ring, const fc_writer_options_t *options)
+{
+  uint8_t part[4096];
+  const uint8_t *format = options->format;
+  uint32_t size = options->format_size;
+
+  for (uint32_t at = 0, n; at < size; at += n)
+    {
+      int r;
+
+      n = size - at < sizeof part ? size - at : (uint32_t) sizeof part;
+      r = fc_pread (ring->fd, part, n, ring->header.format_offset + at,
+                    ring->path);
+      if (r < 0 || memcmp (part, format + at, n) != 0)
+        return r;
+    }
+  return 1;
+}
 
 static bool
 agrees (const fc_ring_file_t *ring, const fc_writer_options_t *options)
@@ -14,8 +34,6 @@ agrees (const fc_ring_file_t *ring, const fc_writer_options_t *options)
   uint64_t format_size
       = atomic_load_explicit (&h->format_size, memory_order_relaxed);
   uint32_t observers = options->observers || options->access != options->trust;
-  bool same = false;
-  char *format;
 
   if (h->frame_size != options->frame_size
       || h->ring_depth != options->ring_depth
@@ -27,16 +45,8 @@ agrees (const fc_ring_file_t *ring, const fc_writer_options_t *options)
     return false;
   if (format_size == 0)
     return options->format_size <= (h->reserved ? h->format_capacity : 0);
-  if (format_size != options->format_size)
-    return false;
-  format = malloc ((size_t) format_size);
-  if (format != NULL
-      && fc_pread (ring->fd, format, (size_t) format_size, h->format_offset,
-                   ring->path)
-             == 0)
-    same = memcmp (format, options->format, (size_t) format_size) == 0;
-  free (format);
-  return same;
+  return format_size == options->format_size
+         && same_format (ring, options) == 1;
 }
 
 /* Take the history over: false where the map can not have been written by a
@@ -153,10 +163,13 @@ fc_generation_adopt (fc_generation_t **result, const fc_ring_file_t *ring,
                      const fc_writer_options_t *options)
 {
   fc_generation_t *gen;
+  int r;
 
-  if (!agrees (ring, options)
-      || fc_generation_inherit (&gen, ring, dir, slot) < 0)
+  if (!agrees (ring, options))
     return 0;
+  r = fc_generation_inherit (&gen, ring, dir, slot);
+  if (r < 0)
+    return fc_is_system_error (r) ? r : 0;
   if (!gen->foreign && adopt (gen, ring, options) == 1)
     {
       gen->adopted = true;

@@ -40,14 +40,16 @@ check_options (const fc_consumer_options_t *options)
   return 0;
 }
 
-static fc_consumer_t *
-consumer_new (const char *slot, const fc_consumer_options_t *options)
+static int
+consumer_new (fc_consumer_t **result, const char *slot,
+              const fc_consumer_options_t *options)
 {
   fc_consumer_t *c = calloc (1, sizeof *c);
   const char *name = options->name;
+  int r = 0;
 
   if (c == NULL)
-    return NULL;
+    return fc_fail (-ENOMEM, "out of memory");
   atomic_init (&c->refs, 1);
   strcpy (c->slot, slot);
   snprintf (c->name, sizeof c->name, "%s",
@@ -58,15 +60,20 @@ consumer_new (const char *slot, const fc_consumer_options_t *options)
   c->alive_at = c->frame_at = fc_now (CLOCK_MONOTONIC);
   c->mark = fc_mark_new ();
   c->event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (c->event_fd < 0)
+    r = fc_fail (-errno, "can not make an event descriptor: %s",
+                 strerror (errno));
   if (options->dir != NULL)
     c->dir = strdup (options->dir);
+  if (r == 0 && options->dir != NULL && c->dir == NULL)
+    r = fc_fail (-ENOMEM, "out of memory");
   c->options.dir = c->dir;
   c->options.name = c->name;
-  if (c->event_fd >= 0 && (options->dir == NULL || c->dir != NULL))
-    return c;
-  fc_fail (-errno, "can not make an event descriptor: %s", strerror (errno));
-  fc_consumer_unref (c);
-  return NULL;
+  if (r < 0)
+    fc_consumer_unref (c);
+  else
+    *result = c;
+  return r;
 }
 
 int
@@ -74,7 +81,7 @@ fc_consumer_open (fc_consumer_t **result, const char *slot,
                   const fc_consumer_options_t *given)
 {
   static const fc_consumer_options_t defaults = FC_CONSUMER_OPTIONS_INIT;
-  fc_consumer_t *c;
+  fc_consumer_t *c = NULL;
   int r = fc_check_name (slot);
 
   if (given == NULL)
@@ -86,9 +93,9 @@ fc_consumer_open (fc_consumer_t **result, const char *slot,
     r = check_options (given);
   if (r < 0)
     return r;
-  c = consumer_new (slot, given);
-  if (c == NULL)
-    return -errno;
+  r = consumer_new (&c, slot, given);
+  if (r < 0)
+    return r;
   if (!given->detached)
     {
       r = fc_consumer_attach (c, given->wait_ns);

@@ -32,6 +32,13 @@ fc_fail (int error, const char *format, ...)
   return error;
 }
 
+bool
+fc_is_system_error (int error)
+{
+  return error == -ENOMEM || error == -EMFILE || error == -ENFILE
+         || error == -ENOLCK || error == -EIO;
+}
+
 void
 fc_log (const fc_log_t *log, fc_log_level_t level, const char *format, ...)
 {

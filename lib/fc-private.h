@@ -54,6 +54,10 @@ typedef struct
 /* Remember the sentence for this thread; returns ERROR. */
 int fc_fail (int error, const char *format, ...)
     __attribute__ ((format (printf, 2, 3)));
+/* Whether ERROR is one of this process or machine, which is out of memory or
+ * descriptors, or fails: what was looked at may be sound, and is not to be
+ * taken for damaged, or for not there. */
+bool fc_is_system_error (int error);
 void fc_log (const fc_log_t *log, fc_log_level_t level, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));
 
@@ -292,6 +296,9 @@ void fc_ring_close (fc_ring_file_t *ring);
 int fc_table_open (fc_table_t *table, const fc_ring_file_t *ring,
                    const fc_dir_t *dir, const char *slot, int flags);
 int fc_table_from_fd (fc_table_t *table, const fc_ring_file_t *ring, int fd);
+/* The id of the table that SLOT's ring names; 0 where no ring does. False where
+ * that can not be told: then none is to be deleted. */
+bool fc_find_table (const fc_dir_t *dir, const char *slot, uint64_t *id);
 /* Delete temporaries and tables of SLOT that no ring names. The caller has
  * its lock. Returns how many. */
 int fc_sweep (const fc_dir_t *dir, const char *slot);

@@ -111,16 +111,21 @@ take_over (fc_writer_t *writer, const fc_ring_file_t *ring,
     r = fc_geometry_of_options (&geo, options);
   if (r < 0)
     return r;
-  if (fc_generation_adopt (&found, ring, &writer->dir, writer->slot, options))
+  r = fc_generation_adopt (&found, ring, &writer->dir, writer->slot, options);
+  if (r < 0)
+    return r;
+  if (r == 1)
     {
       pthread_mutex_lock (&writer->mutex);
       writer->prepared = found;
       pthread_mutex_unlock (&writer->mutex);
       return 0;
     }
-  if (fc_generation_inherit (&writer->inherited, ring, &writer->dir,
-                             writer->slot)
-      < 0)
+  r = fc_generation_inherit (&writer->inherited, ring, &writer->dir,
+                             writer->slot);
+  if (fc_is_system_error (r))
+    return r;
+  if (r < 0)
     {
       /* Without its table, or damaged: a new count begins. */
       writer->inherited = NULL;

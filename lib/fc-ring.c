@@ -165,14 +165,28 @@ fc_table_from_fd (fc_table_t *table, const fc_ring_file_t *ring, int fd)
   return table_take (table, own, &st, ring, path, true);
 }
 
+bool
+fc_find_table (const fc_dir_t *dir, const char *slot, uint64_t *id)
+{
+  fc_ring_file_t ring;
+  int r = fc_ring_open (&ring, dir, slot, O_RDONLY);
+
+  *id = 0;
+  if (r < 0)
+    return r == -ENOENT || r == -EPROTO;
+  *id = ring.header.id;
+  fc_ring_close (&ring);
+  return true;
+}
+
 int
 fc_sweep (const fc_dir_t *dir, const char *slot)
 {
-  fc_ring_file_t ring;
   int fd = FC_RETRY (openat (dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   DIR *stream = fd >= 0 ? fdopendir (fd) : NULL;
   struct dirent *file;
-  uint64_t named = 0;
+  uint64_t named;
+  bool known;
   int swept = 0;
 
   if (stream == NULL)
@@ -181,11 +195,7 @@ fc_sweep (const fc_dir_t *dir, const char *slot)
         close (fd);
       return 0;
     }
-  if (fc_ring_open (&ring, dir, slot, O_RDONLY) == 0)
-    {
-      named = ring.header.id;
-      fc_ring_close (&ring);
-    }
+  known = fc_find_table (dir, slot, &named);
   while ((file = readdir (stream)) != NULL)
     {
       char of[FC_NAME_MAX + 1];
@@ -193,7 +203,7 @@ fc_sweep (const fc_dir_t *dir, const char *slot)
       uint64_t id;
 
       if (fc_is_leftover_name (file->d_name, of, &table, &id)
-          && strcmp (of, slot) == 0 && !(table && id == named)
+          && strcmp (of, slot) == 0 && !(table && (!known || id == named))
           && unlinkat (dir->fd, file->d_name, 0) == 0)
         swept++;
     }

@@ -30,12 +30,14 @@ names_add (fc_names_t *names, const fc_dir_t *dir, unsigned n, bool left)
   int fd = FC_RETRY (openat (dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   DIR *stream = fd >= 0 ? fdopendir (fd) : NULL;
   struct dirent *file;
+  int r = 0;
 
   if (stream == NULL)
     {
+      r = fc_fail (-errno, "can not list %s: %s", dir->path, strerror (errno));
       if (fd >= 0)
         close (fd);
-      return fc_fail (-EACCES, "can not list %s", dir->path);
+      return r;
     }
   while ((file = readdir (stream)) != NULL)
     {
@@ -50,12 +52,15 @@ names_add (fc_names_t *names, const fc_dir_t *dir, unsigned n, bool left)
         continue;
       grown = realloc (names->item, (names->n + 1) * sizeof found);
       if (grown == NULL)
-        break;
+        {
+          r = fc_fail (-ENOMEM, "out of memory");
+          break;
+        }
       names->item = grown;
       names->item[names->n++] = found;
     }
   closedir (stream);
-  return 0;
+  return r;
 }
 
 int
@@ -72,6 +77,8 @@ fc_names_collect (fc_names_t *names, const char *dir, bool left)
       if (r == 0)
         r = names_add (names, &candidate, n, left);
       fc_dir_close (&candidate);
+      if (fc_is_system_error (r))
+        return r;
       if (r < 0)
         failed = r;
     }
@@ -93,8 +100,11 @@ fc_slot_list (const char *dir, fc_slot_func_t func, void *user_data)
       /* The first directory's is the one that a consumer would get. */
       if (i > 0 && strcmp (names.item[i].name, names.item[i - 1].name) == 0)
         continue;
-      if (fc_stat_in (dir, names.item[i].dir, names.item[i].name, &stat) == 0)
+      r = fc_stat_in (dir, names.item[i].dir, names.item[i].name, &stat);
+      if (r == 0)
         r = func (&stat, user_data);
+      else if (!fc_is_system_error (r))
+        r = 0;
     }
   free (names.item);
   return r;

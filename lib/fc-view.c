@@ -57,7 +57,12 @@ view_in (fc_slot_view_t *view, const fc_dir_t *dir, const char *slot)
   view->att.header = view->ring.header;
   view->att.geo = view->ring.geo;
   memcpy (view->att.path, view->ring.path, sizeof view->att.path);
-  (void) fc_table_open (&view->table, &view->ring, dir, slot, O_RDONLY);
+  r = fc_table_open (&view->table, &view->ring, dir, slot, O_RDONLY);
+  if (fc_is_system_error (r))
+    {
+      fc_ring_close (&view->ring);
+      return r;
+    }
   view->before.newest = FC_TIME_NONE;
   strcpy (view->slot, slot);
   memcpy (view->dir, dir->path, sizeof view->dir);

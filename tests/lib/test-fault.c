@@ -1,6 +1,8 @@
-/* Each call that can fail fails once, at every place from which libfc makes it:
- * that is an error with a sentence, or is got over; nothing is left open or
- * behind, and the slot can be used.
+/* Each call that can fail fails once, at every place from which libfc makes it,
+ * or memory or descriptors are out from there on: that is an error with a
+ * sentence, or is got over; nothing is left open or behind, the slot can be
+ * used and goes on counting. A call that is interrupted by a signal is got over
+ * in any case.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -8,17 +10,43 @@
 
 /* Failing ------------------------------------------------------------------ */
 
+typedef enum
+{
+  ONCE,
+  EXHAUSTED, /* of what it is, memory or descriptors, there is no more */
+  SIGNAL,
+  SIGNALS /* so fast that nothing long is done between two of them */
+} fault_t;
+
 static _Thread_local bool armed;
+static fault_t fault;
 static unsigned calls, failing;
-static bool failed;
+static int failed; /* with what; 0: not yet */
+
+static bool
+strikes (int error, unsigned can)
+{
+  switch (fault)
+    {
+    case ONCE:
+      return (can & FAILS) != 0 && calls++ == failing;
+    case EXHAUSTED:
+      return (error == ENOMEM || error == EMFILE) && (can & FAILS) != 0
+             && calls++ >= failing && (failed == 0 || failed == error);
+    case SIGNAL:
+      return (can & INTERRUPTED) != 0 && calls++ == failing;
+    default:
+      return (can & LONG) != 0;
+    }
+}
 
 static int
 before_call (int error, unsigned can)
 {
-  if (!armed || (can & FAILS) == 0 || calls++ != failing)
+  if (!armed || !strikes (error, can))
     return 0;
-  failed = true;
-  return error;
+  failed = fault == SIGNAL || fault == SIGNALS ? EINTR : error;
+  return failed;
 }
 
 static void
@@ -84,6 +112,23 @@ write_reserved_slot (void)
   fc_writer_t *writer;
   int r = fc_writer_open (&writer, "kept", &options);
 
+  if (r < 0)
+    return r;
+  r = fc_writer_write (writer, "bytes", 5, NULL, NULL);
+  fc_writer_close (writer);
+  return r;
+}
+
+/* As it was left, or in another generation. */
+static int
+replace_reserved_slot (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+  int r;
+
+  options.format = "test/others";
+  r = fc_writer_open (&writer, "kept", &options);
   if (r < 0)
     return r;
   r = fc_writer_write (writer, "bytes", 5, NULL, NULL);
@@ -179,9 +224,55 @@ wait_for_slot (void)
   return r == -ENOENT ? 0 : r == 0 ? -EINVAL : r;
 }
 
+/* Both kinds of readers, and no frame. */
+static int
+wait_for_frame (void)
+{
+  fc_consumer_options_t options = from (FC_START_LIVE);
+  fc_frame_t frame = FC_FRAME_INIT;
+  fc_consumer_t *consumer;
+  int r = FC_TIMEOUT;
+
+  for (options.observe = 0; r == FC_TIMEOUT && options.observe < 2;
+       options.observe++)
+    {
+      r = fc_consumer_open (&consumer, "live", &options);
+      if (r < 0)
+        return r;
+      r = fc_consumer_read (consumer, &frame, MS);
+      fc_consumer_close (consumer);
+    }
+  return r == FC_TIMEOUT ? 0 : r == 0 ? -EINVAL : r;
+}
+
+/* To the next generation, whose writer is another one. */
+static int
+attach_again (void)
+{
+  fc_consumer_options_t options = from (FC_START_OLDEST);
+  fc_frame_t frame = FC_FRAME_INIT;
+  fc_consumer_t *consumer;
+  int r = fc_consumer_open (&consumer, "kept", &options);
+
+  if (r < 0)
+    return r;
+  r = replace_reserved_slot ();
+  while (r >= 0)
+    r = fc_consumer_read (consumer, &frame, 0);
+  if (r == FC_REPLACED)
+    r = fc_consumer_attach (consumer, 0);
+  if (r >= 0)
+    r = fc_consumer_read (consumer, &frame, 0);
+  fc_consumer_close (consumer);
+  return r;
+}
+
+static unsigned slots_seen;
+
 static int
 see_slot (const fc_slot_stat_t *stat, void *user_data)
 {
+  slots_seen++;
   return 0;
 }
 
@@ -198,8 +289,12 @@ look_at_slot (void)
   fc_slot_view_t *view;
   char format[100];
   size_t size;
-  int r = fc_slot_list (test_dir, see_slot, NULL);
+  int r;
 
+  slots_seen = 0;
+  r = fc_slot_list (test_dir, see_slot, NULL);
+  if (r == 0 && slots_seen != 2)
+    return -EINVAL;
   if (r == 0)
     r = fc_slot_stat (test_dir, "kept", &stat);
   if (r == 0)
@@ -213,6 +308,8 @@ look_at_slot (void)
   r = fc_slot_view_stat (view, &stat);
   if (r == 0)
     r = fc_slot_view_consumers (view, see_consumer, NULL);
+  if (r == 0)
+    r = fc_slot_view_format (view, format, sizeof format, &size);
   fc_slot_view_close (view);
   return r;
 }
@@ -250,8 +347,8 @@ make_kept (void)
   fc_writer_close (writer);
 }
 
-/* Whatever failed, a slot of that name can be made, and what is left then are
- * the files of "kept". */
+/* Whatever failed, a slot of that name can be made, the one that there was has
+ * not lost its count, and nothing else is left. */
 static void
 check_use (void)
 {
@@ -268,9 +365,22 @@ check_use (void)
   CHECK_EQ (next, 2);
   fc_consumer_close (consumer);
   fc_writer_close (writer);
+  writer = writer_new ("kept", &options);
+  CHECK_CMP (writer_stats (writer).head, >=, 3u);
+  fc_writer_close (writer);
   CHECK_CMP (fc_slot_gc (test_dir, NULL, 0), >=, 0);
   CHECK_OK (fc_slot_remove (test_dir, "kept", 0));
-  CHECK_EQ (count_files (test_dir), 0);
+  CHECK_EQ (count_files (test_dir), 3); /* of "live" */
+}
+
+/* Not one that an earlier error left. */
+#define OLD_SENTENCE "no slot name given"
+
+static void
+check_sentence (void)
+{
+  CHECK (fc_error_detail ()[0] != '\0');
+  CHECK (!strstr (fc_error_detail (), OLD_SENTENCE));
 }
 
 static bool
@@ -281,55 +391,102 @@ fail_at (int (*scenario) (void), unsigned which)
 
   threads = count_files ("/proc/self/task");
   make_kept ();
+  CHECK_RET (fc_slot_remove (test_dir, NULL, 0), -EINVAL);
+  CHECK_DETAIL (OLD_SENTENCE);
   calls = 0;
   failing = which;
-  failed = false;
+  failed = 0;
   armed = true;
   r = scenario ();
   armed = false;
-  if (!failed)
+  if (failed == 0 || failed == EINTR)
     CHECK_CMP (r, >=, 0);
   if (r < 0)
-    CHECK (fc_error_detail ()[0] != '\0');
+    check_sentence ();
   check_use ();
   CHECK_EQ (count_files ("/proc/self/fd"), files);
   WAIT_UNTIL (count_files ("/proc/self/task") == threads);
-  return failed;
+  return failed != 0;
 }
 
-static void
-fail_everywhere (int (*scenario) (void), unsigned least)
+/* Returns at how many places. */
+static unsigned
+fail_everywhere (int (*scenario) (void), fault_t kind)
 {
   unsigned which = 0;
 
+  fault = kind;
   while (fail_at (scenario, which))
     which++;
-  CHECK_CMP (which, >=, least);
+  return which;
+}
+
+static void
+fault_everywhere (int (*scenario) (void), unsigned least)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new ("live", &options);
+  unsigned once, exhausted, signal;
+
+  once = fail_everywhere (scenario, ONCE);
+  exhausted = fail_everywhere (scenario, EXHAUSTED);
+  signal = fail_everywhere (scenario, SIGNAL);
+  fprintf (stderr,
+           "# %u calls that fail, %u that find nothing left, %u that "
+           "are interrupted\n",
+           once, exhausted, signal);
+  CHECK_CMP (once, >=, least);
+  fc_writer_close (writer);
 }
 
 #define FAULTS(scenario, least)                                                \
   static void scenario##_whatever_fails (void)                                 \
   {                                                                            \
-    fail_everywhere (scenario, least);                                         \
+    fault_everywhere (scenario, least);                                        \
   }
 
 FAULTS (write_slot, 50)
 FAULTS (write_reserved_slot, 25)
+FAULTS (replace_reserved_slot, 40)
 FAULTS (read_slot, 15)
 FAULTS (observe_slot, 20)
 FAULTS (read_by_descriptors, 25)
 FAULTS (wait_for_slot, 6)
+FAULTS (wait_for_frame, 20)
+FAULTS (attach_again, 50)
 FAULTS (look_at_slot, 60)
 FAULTS (reserve_and_remove, 40)
+
+static void
+signals_do_not_keep_memory_from_being_reserved (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+
+  options.frame_size = 1 << 20;
+  fault = SIGNALS;
+  failed = 0;
+  armed = true;
+  writer = writer_new ("cam0", &options);
+  armed = false;
+  CHECK_EQ (failed, EINTR);
+  CHECK_CMP (slot_stat ("cam0").bytes_allocated, >, 4u << 20);
+  put (writer, 10);
+  fc_writer_close (writer);
+}
 
 static const test_t tests[] = {
   SLOW_TEST (write_slot_whatever_fails, 120),
   SLOW_TEST (write_reserved_slot_whatever_fails, 120),
+  SLOW_TEST (replace_reserved_slot_whatever_fails, 120),
   SLOW_TEST (read_slot_whatever_fails, 120),
   SLOW_TEST (observe_slot_whatever_fails, 120),
   SLOW_TEST (read_by_descriptors_whatever_fails, 120),
   SLOW_TEST (wait_for_slot_whatever_fails, 120),
+  SLOW_TEST (wait_for_frame_whatever_fails, 120),
+  SLOW_TEST (attach_again_whatever_fails, 120),
   SLOW_TEST (look_at_slot_whatever_fails, 120),
   SLOW_TEST (reserve_and_remove_whatever_fails, 120),
+  TEST (signals_do_not_keep_memory_from_being_reserved),
 };
 TEST_MAIN (tests)
