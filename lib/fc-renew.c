@@ -348,6 +348,9 @@ fc_writer_begin (fc_writer_t *writer, fc_writer_options_t *options)
 {
   int r = prepare_first (writer, options);
 
+  /* Before anything is shown: what can fail has not touched the slot. */
+  if (r == 0)
+    r = fc_housekeeper_start (writer);
   return r == 0 && !options->prepare ? show (writer, options) : r;
 }
 

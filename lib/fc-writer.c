@@ -156,20 +156,11 @@ fc_writer_open (fc_writer_t **result, const char *slot,
   r = fc_writer_begin (writer, &options);
   if (r < 0)
     goto fail;
-  r = fc_housekeeper_start (writer);
-  if (r < 0)
-    {
-      if (writer->gen != NULL)
-        {
-          fc_generation_set_state (writer->gen, FC_STATE_EOS);
-          unlink_own (writer);
-        }
-      goto fail;
-    }
   *result = writer;
   return 0;
 
 fail:
+  fc_housekeeper_stop (writer);
   fc_writer_drop_prepared (writer);
   if (writer->lock_fd >= 0)
     fc_slot_remove_lock (&writer->dir, slot);

@@ -195,7 +195,7 @@ void fc_writer_free (fc_writer_t *writer);
 
 /* fc-renew.c */
 
-/* The first ring; shown, unless OPTIONS say prepare. */
+/* The first ring, and the housekeeper; shown, unless OPTIONS say prepare. */
 int fc_writer_begin (fc_writer_t *writer, fc_writer_options_t *options);
 /* Show GEN if it is what is prepared. */
 int fc_writer_show_prepared (fc_writer_t *writer, const fc_generation_t *gen);

@@ -15,7 +15,8 @@ typedef enum
   ONCE,
   EXHAUSTED, /* of what it is, memory or descriptors, there is no more */
   SIGNAL,
-  SIGNALS /* so fast that nothing long is done between two of them */
+  SIGNALS, /* so fast that nothing long is done between two of them */
+  NO_THREAD
 } fault_t;
 
 static _Thread_local bool armed;
@@ -35,8 +36,10 @@ strikes (int error, unsigned can)
              && calls++ >= failing && (failed == 0 || failed == error);
     case SIGNAL:
       return (can & INTERRUPTED) != 0 && calls++ == failing;
-    default:
+    case SIGNALS:
       return (can & LONG) != 0;
+    default:
+      return error == EAGAIN && (can & FAILS) != 0;
     }
 }
 
@@ -475,6 +478,39 @@ signals_do_not_keep_memory_from_being_reserved (void)
   fc_writer_close (writer);
 }
 
+static void
+write_and_die (void *arg)
+{
+  fc_writer_options_t options = small_ring ();
+
+  put (writer_new ("cam0", &options), 3);
+  kill (getpid (), SIGKILL);
+}
+
+static void
+ring_of_the_dead_stays_where_no_thread_can_be_made (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+  fc_consumer_t *consumer;
+  uint64_t next = 0;
+
+  reap (spawn (write_and_die, NULL));
+  consumer = consumer_new ("cam0", FC_START_OLDEST);
+  fault = NO_THREAD;
+  armed = true;
+  CHECK_RET (fc_writer_open (&writer, "cam0", &options), -EAGAIN);
+  armed = false;
+  CHECK_EQ (slot_stat ("cam0").state, FC_STATE_LOST);
+  CHECK_RET (drain (consumer, &next), FC_TIMEOUT);
+  writer = writer_new ("cam0", &options);
+  put (writer, 1);
+  CHECK_RET (drain (consumer, &next), FC_TIMEOUT);
+  CHECK_EQ (next, 4);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
 static const test_t tests[] = {
   SLOW_TEST (write_slot_whatever_fails, 120),
   SLOW_TEST (write_reserved_slot_whatever_fails, 120),
@@ -488,5 +524,6 @@ static const test_t tests[] = {
   SLOW_TEST (look_at_slot_whatever_fails, 120),
   SLOW_TEST (reserve_and_remove_whatever_fails, 120),
   TEST (signals_do_not_keep_memory_from_being_reserved),
+  TEST (ring_of_the_dead_stays_where_no_thread_can_be_made),
 };
 TEST_MAIN (tests)
