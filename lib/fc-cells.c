@@ -118,8 +118,8 @@ fc_cells_get (fc_generation_t *gen)
                       gen->path);
     }
   cell = gen->free[--gen->n_free];
-  /* fc_cells_get:A, and fc_cells_get:B, pair with fc_observer_copy:A and :B:
-   * an observer that copies bytes stored after this fence finds seq changed
+  /* fc_cells_get:A, and fc_cells_get:B, pair with second_look:A: an
+   * observer that copies bytes stored after this fence finds seq changed
    * when it looks again. A store with release alone would let the bytes go
    * ahead of it. */
   atomic_store_explicit (&gen->headers[cell].seq, FC_SEQ_NONE,
@@ -184,12 +184,11 @@ fc_cells_publish (fc_generation_t *gen, uint32_t cell, fc_frame_t *frame)
     memcpy (fc_cell_data (gen, cell) + gen->geo.meta_offset, frame->info.meta,
             frame->info.meta_size);
   fill_header (gen, h, frame);
-  /* fc_cells_publish:A, pairs with fc_observer_copy:A: the frame's bytes are
+  /* fc_cells_publish:A, pairs with first_look:A: the frame's bytes are
    * there before its number is. */
   atomic_store_explicit (&h->seq, frame->seq, memory_order_release);
-  /* fc_cells_publish:B, pairs with fc_load_map:A and
-   * fc_table_mark_leased:A: retires the place's old cell; leases are looked
-   * at only after it. */
+  /* fc_cells_publish:B, pairs with fc_load_map:A and fc_table_mark_leased:A: retires
+   * the place's old cell; leases are looked at only after it. */
   atomic_store_explicit (&gen->map[i], FC_MAP_WORD (frame->seq, cell),
                          memory_order_seq_cst);
   gen->head++;

@@ -133,6 +133,10 @@ void *fc_copy_target (fc_consumer_t *c, fc_frame_t *frame, size_t size,
 
 /* fc-observer.c ------------------------------------------------------------ */
 
+/* An observer's look at CELL's header, if it is frame SEQ's: 0 with a whole
+ * one, 1 where the frame is gone, or an error. */
+int fc_observer_look (const fc_attachment_t *att, uint32_t cell, uint64_t seq,
+                      fc_cell_header_t *header);
 /* An observer's copy: 0, 1 where the frame is gone, or an error. */
 int fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame);
 

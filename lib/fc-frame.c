@@ -28,8 +28,7 @@ fc_lease_word (const fc_attachment_t *att, uint32_t k)
 void
 fc_end_lease (const fc_attachment_t *att, uint32_t k)
 {
-  /* fc_end_lease:A, pairs with fc_table_mark_leased:A: what was read is read.
-   */
+  /* fc_end_lease:A, pairs with fc_table_mark_leased:A: what was read is read. */
   atomic_store_explicit (fc_lease_word (att, k), 0, memory_order_release);
 }
 
@@ -153,13 +152,7 @@ fc_look_at (fc_consumer_t *c, uint64_t seq, fc_cell_header_t *header)
   if (r < 0 || !FC_MAP_IS (word, seq))
     return r < 0 ? r : 1;
   if (att->observing)
-    {
-      r = fc_pread (att->fd, header, sizeof *header,
-                    att->geo.headers_offset
-                        + FC_MAP_CELL (word) * sizeof *header,
-                    att->path);
-      return r < 0 ? r : header->seq != seq;
-    }
+    return fc_observer_look (att, FC_MAP_CELL (word), seq, header);
   r = fc_claim (att, seq, word, k);
   if (r != 0)
     return r;

@@ -7,6 +7,52 @@
 
 #include "fc-consumer.h"
 
+static uint64_t
+header_at (const fc_attachment_t *att, uint32_t cell)
+{
+  return att->geo.headers_offset + cell * sizeof (fc_cell_header_t);
+}
+
+/* 0 where CELL is frame SEQ's, as far as one look tells; 1, or an error. */
+static int
+first_look (const fc_attachment_t *att, uint32_t cell, uint64_t seq,
+            fc_cell_header_t *header)
+{
+  int r = fc_pread (att->fd, header, sizeof *header, header_at (att, cell),
+                    att->path);
+
+  if (r < 0)
+    return r;
+  /* first_look:A, pairs with fc_cells_publish:A. */
+  fc_fence (memory_order_acquire);
+  return header->seq == seq ? 0 : 1;
+}
+
+/* 0 where it is still, so that what was read in between is whole. */
+static int
+second_look (const fc_attachment_t *att, uint32_t cell, uint64_t seq)
+{
+  uint64_t again;
+  int r;
+
+  /* second_look:A, pairs with fc_cells_get:A and :B. */
+  fc_fence (memory_order_acquire);
+  r = fc_pread (att->fd, &again, sizeof again, header_at (att, cell),
+                att->path);
+  if (r < 0)
+    return r;
+  return again == seq ? 0 : 1;
+}
+
+int
+fc_observer_look (const fc_attachment_t *att, uint32_t cell, uint64_t seq,
+                  fc_cell_header_t *header)
+{
+  int r = first_look (att, cell, seq, header);
+
+  return r == 0 ? second_look (att, cell, seq) : r;
+}
+
 /* The frame's bytes could not be read. Where its place in the map has changed
  * the ring was given up meanwhile, and cut: the frame is gone, nothing is
  * damaged. */
@@ -37,19 +83,12 @@ fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
 {
   fc_attachment_t *att = c->att;
   uint32_t cell = FC_MAP_CELL (word);
-  uint64_t at = att->geo.headers_offset + cell * sizeof (fc_cell_header_t);
   fc_cell_header_t header;
-  uint64_t again;
   void *into;
-  int r;
+  int r = first_look (att, cell, c->cursor, &header);
 
-  /* fc_observer_copy:A, pairs with fc_cells_publish:A. */
-  r = fc_pread (att->fd, &header, sizeof header, at, att->path);
-  if (r < 0)
+  if (r != 0)
     return r;
-  fc_fence (memory_order_acquire);
-  if (header.seq != c->cursor)
-    return 1;
   r = fc_fill_frame (att, &header, frame);
   if (r == 0 && !has_memory (att, header.size))
     r = fc_say_damaged (att, "a frame is larger than its file");
@@ -66,13 +105,9 @@ fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
                   att->path);
   if (r < 0)
     return gone_or_damaged (c, word, r);
-  /* fc_observer_copy:B, pairs with fc_cells_get:A and :B. */
-  fc_fence (memory_order_acquire);
-  r = fc_pread (att->fd, &again, sizeof again, at, att->path);
-  if (r < 0)
+  r = second_look (att, cell, c->cursor);
+  if (r != 0)
     return r;
-  if (again != c->cursor)
-    return 1;
   frame->data = into;
   frame->info.meta = header.meta_size > 0 ? c->meta : NULL;
   return 0;

@@ -242,10 +242,7 @@ header_of (const fc_attachment_t *att, uint64_t seq, fc_cell_header_t *header)
   if (r < 0 || !FC_MAP_IS (word, seq)
       || FC_MAP_CELL (word) >= att->geo.cells_planned)
     return r < 0 ? r : 1;
-  r = fc_pread (att->fd, header, sizeof *header,
-                att->geo.headers_offset + FC_MAP_CELL (word) * sizeof *header,
-                att->path);
-  return r < 0 ? r : header->seq != seq;
+  return fc_observer_look (att, FC_MAP_CELL (word), seq, header);
 }
 
 uint64_t

@@ -1,0 +1,79 @@
+/* What happens in the middle of a call of libfc's own: a file that is read in
+ * two parts.
+ *
+ * The program is linked with --wrap of the functions below.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "fc-test.h"
+
+/* Reads in parts ----------------------------------------------------------- */
+
+/* The next read of SIZE bytes stops after PART of them, something happens,
+ * and it goes on: nothing says that a read is one look at the file. */
+static struct
+{
+  size_t size;
+  size_t part;
+  void (*func) (void *arg);
+  void *arg;
+} split;
+
+ssize_t __real_pread64 (int fd, void *into, size_t size, off_t at);
+ssize_t __wrap_pread64 (int fd, void *into, size_t size, off_t at);
+
+ssize_t
+__wrap_pread64 (int fd, void *into, size_t size, off_t at)
+{
+  size_t part = split.part;
+  ssize_t got;
+
+  if (split.func == NULL || size != split.size)
+    return __real_pread64 (fd, into, size, at);
+  got = __real_pread64 (fd, into, part, at);
+  CHECK_EQ (got, part);
+  split.size = 0;
+  split.func (split.arg);
+  split.func = NULL;
+  return got
+         + __real_pread64 (fd, (char *) into + part, size - part,
+                           at + (off_t) part);
+}
+
+#define HEADER_SIZE 128
+/* In a frame's header; the time of the commit follows it. */
+#define END_OF_CAPTURE_TIME 104
+
+static void
+lap (void *writer)
+{
+  put (writer, 8);
+}
+
+/* Frames whose times are all the same have no latency; one that is made of two
+ * frames' times has. */
+static void
+header_that_changes_while_it_is_read_is_not_believed (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_consumer_options_t observer = from (FC_START_LIVE);
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  fc_consumer_t *consumer;
+
+  observer.observe = 1;
+  put (writer, 4);
+  consumer = consumer_with ("cam0", &observer);
+  split.size = HEADER_SIZE;
+  split.part = END_OF_CAPTURE_TIME;
+  split.func = lap;
+  split.arg = writer;
+  CHECK_EQ (consumer_stats (consumer).observed_latency_ns, 0);
+  CHECK (split.func == NULL);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
+static const test_t tests[] = {
+  TEST (header_that_changes_while_it_is_read_is_not_believed),
+};
+TEST_MAIN (tests)
