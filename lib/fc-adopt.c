@@ -152,7 +152,7 @@ fc_generation_show_format (fc_generation_t *gen)
 {
   if (atomic_load_explicit (&gen->header->format_size, memory_order_relaxed)
       != gen->format_size)
-    /* fc_generation_show_format:A, pairs with fc_load_format_size:A. */
+    /* fc_generation_show_format:A, pairs with read_steady:A. */
     atomic_store_explicit (&gen->header->format_size, gen->format_size,
                            memory_order_release);
 }

@@ -196,7 +196,7 @@ fc_cells_publish (fc_generation_t *gen, uint32_t cell, fc_frame_t *frame)
    * before the frame counts) and with wait_semaphore:B (waiting is looked
    * at only after it). */
   atomic_store_explicit (&gen->words->head, gen->head, memory_order_seq_cst);
-  /* fc_cells_publish:D, pairs with fc_load_wake:A: an observer that read
+  /* fc_cells_publish:D, pairs with read_steady:A: an observer that read
    * the old value and the old head is woken, or does not fall asleep. */
   atomic_fetch_add_explicit (&gen->words->wake, 1, memory_order_seq_cst);
   retire_place (gen, i);

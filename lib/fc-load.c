@@ -11,7 +11,9 @@
 /* A writer that shows its life by the clock does so once a second. */
 #define BEATS_NS (3 * FC_NS_PER_S)
 
-/* Nothing says that pread copies a word at once: twice the same is whole. */
+/* Nothing says that pread copies a word at once: twice the same is whole. Nor
+ * does anything say that one pread's look at memory is over before the next
+ * one's begins: the fence does. */
 static int
 read_steady (const fc_attachment_t *att, uint64_t offset, void *into,
              size_t size)
@@ -24,6 +26,11 @@ read_steady (const fc_attachment_t *att, uint64_t offset, void *into,
 
       if (r < 0)
         return r;
+      /* read_steady:A, pairs with fc_cells_publish:A, :B, :C and :D,
+       * fc_generation_set_state:A, fc_generation_write_sticky:B and
+       * fc_generation_show_format:A: what a word tells of is looked at after
+       * it, as an acquire load would have it. */
+      fc_fence (memory_order_acquire);
       if (tries > 0 && again == first)
         {
           memcpy (into, &again, size);
@@ -64,8 +71,7 @@ fc_load_head (const fc_attachment_t *att, uint64_t *head)
 int
 fc_load_wake (const fc_attachment_t *att, uint32_t *wake)
 {
-  /* fc_load_wake:A, pairs with fc_cells_publish:D: read before state and
-   * head; FUTEX_WAIT compares it again. */
+  /* Read before state and head; FUTEX_WAIT compares it again. */
   return read_steady (att, WORD_AT (att, wake), wake, sizeof *wake);
 }
 
@@ -82,14 +88,11 @@ fc_load_serial (const fc_attachment_t *att, uint32_t *serial)
 int
 fc_load_format_size (const fc_attachment_t *att, uint64_t *size)
 {
-  /* fc_load_format_size:A, pairs with fc_generation_show_format:A: pread
-   * copies the length before the bytes are asked for. */
-  int r = fc_pread (att->fd, size, sizeof *size,
-                    offsetof (fc_ring_header_t, format_size), att->path);
+  int r = read_steady (att, offsetof (fc_ring_header_t, format_size), size,
+                       sizeof *size);
 
   if (r < 0)
     return r;
-  fc_fence (memory_order_acquire);
   if (*size > att->geo.format_capacity)
     return fc_fail (-EPROTO,
                     "%s is damaged: its format is longer than its place; "

@@ -332,7 +332,9 @@ stat_table (fc_slot_view_t *view, fc_slot_stat_t *stat)
     }
   if (stat->state != FC_STATE_LIVE || lives)
     return;
-  /* Whoever ends says so before it lets go of its locks. */
+  /* stat_table:A, pairs with fc_generation_set_state:A: whoever ends says so
+   * before it lets go of its locks. */
+  fc_fence (memory_order_acquire);
   if (fc_load_state (&view->att, &state) == 0 && state <= FC_STATE_REMOVED)
     stat->state = (fc_state_t) state;
   if (stat->state == FC_STATE_LIVE)

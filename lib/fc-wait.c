@@ -96,8 +96,12 @@ look_at_life (fc_consumer_t *c)
   int r;
 
   c->alive_at = fc_now (CLOCK_MONOTONIC);
-  /* Looked at after the link and the lock: frames that came before the ring
-   * lost its name, or an end in good order, are taken first. */
+  /* look_at_life:A, pairs with fc_cells_publish:C and
+   * fc_generation_set_state:A. Looked at after the link and the lock: frames
+   * that came before the ring lost its name, or an end in good order, are
+   * taken first. An acquire load keeps what follows it behind itself, not
+   * itself behind what the kernel looked at. */
+  fc_fence (memory_order_acquire);
   if (has_news (c, att))
     return 0;
   r = fc_load_state (att, &state);

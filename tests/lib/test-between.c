@@ -73,7 +73,45 @@ header_that_changes_while_it_is_read_is_not_believed (void)
   fc_writer_close (writer);
 }
 
+#define FORMAT_SIZE 258 /* two bytes of its number count */
+
+static void
+give_format (void *writer)
+{
+  fc_writer_options_t options = small_ring ();
+  static const char format[FORMAT_SIZE] = "test/long";
+
+  options.format = format;
+  options.format_size = sizeof format;
+  CHECK_OK (fc_writer_open (writer, "cam0", &options));
+}
+
+static void
+format_that_comes_while_its_size_is_read_is_whole (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = NULL;
+  fc_consumer_t *consumer;
+  const void *format;
+  size_t size = 0;
+
+  options.format = NULL;
+  options.format_size = 0;
+  CHECK_OK (fc_slot_reserve ("cam0", &options));
+  consumer = consumer_new ("cam0", FC_START_LIVE);
+  split.size = sizeof (uint64_t);
+  split.part = 1;
+  split.func = give_format;
+  split.arg = &writer;
+  CHECK_OK (fc_consumer_format (consumer, &format, &size));
+  CHECK (split.func == NULL);
+  CHECK_EQ (size, FORMAT_SIZE);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
 static const test_t tests[] = {
   TEST (header_that_changes_while_it_is_read_is_not_believed),
+  TEST (format_that_comes_while_its_size_is_read_is_whole),
 };
 TEST_MAIN (tests)
