@@ -188,8 +188,13 @@ fc_housekeeper_replace (fc_writer_t *writer, fc_generation_t *gen,
 static void
 tick (fc_writer_t *writer, fc_generation_t *gen)
 {
-  unsigned reaped = fc_table_reap (&gen->table);
+  unsigned reaped;
 
+  /* GEN may be replaced, and reaped as such, at any moment; the locks of one
+   * description do not exclude one another. */
+  pthread_mutex_lock (&writer->keeping);
+  reaped = fc_table_reap (&gen->table);
+  pthread_mutex_unlock (&writer->keeping);
   if (reaped > 0)
     fc_log (&writer->log, FC_LOG_INFO,
             "%s: freed the entries of %u dead consumers", gen->path, reaped);

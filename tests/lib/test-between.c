@@ -1,5 +1,5 @@
 /* What happens in the middle of a call of libfc's own: a file that is read in
- * two parts.
+ * two parts, two threads at one table.
  *
  * The program is linked with --wrap of the functions below.
  *
@@ -110,8 +110,81 @@ format_that_comes_while_its_size_is_read_is_whole (void)
   fc_writer_close (writer);
 }
 
+/* Two at one table --------------------------------------------------------- */
+
+/* In the housekeeper's look for the dead, until another thread comes to the
+ * same table or finds that it has to wait. */
+static _Atomic (void *) table;
+static _Atomic bool looking, met, waits;
+static pthread_t renewer;
+
+unsigned __real_fc_table_reap (void *of);
+unsigned __wrap_fc_table_reap (void *of);
+
+unsigned
+__wrap_fc_table_reap (void *of)
+{
+  unsigned reaped;
+  void *none = NULL;
+  bool held = looking && atomic_compare_exchange_strong (&table, &none, of);
+
+  if (held)
+    WAIT_UNTIL (met || waits);
+  else if (looking && of == table)
+    met = true;
+  reaped = __real_fc_table_reap (of);
+  if (held)
+    looking = false;
+  return reaped;
+}
+
+int __real_pthread_mutex_lock (pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock (pthread_mutex_t *mutex);
+
+int
+__wrap_pthread_mutex_lock (pthread_mutex_t *mutex)
+{
+  if (looking && table != NULL && pthread_equal (pthread_self (), renewer))
+    {
+      if (pthread_mutex_trylock (mutex) == 0)
+        return 0;
+      waits = true;
+    }
+  return __real_pthread_mutex_lock (mutex);
+}
+
+static void *
+renew (void *writer)
+{
+  fc_writer_options_t options = small_ring ();
+
+  renewer = pthread_self ();
+  WAIT_UNTIL (table != NULL);
+  options.frame_size *= 2;
+  CHECK_RET (fc_writer_renew (writer, &options), 1);
+  return NULL;
+}
+
+/* The locks of one open file description do not exclude one another: the one
+ * that is done first would let a consumer attach to the entry that the other
+ * one is about to clear. */
+static void
+two_threads_do_not_reap_one_table (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  pthread_t thread = thread_new (renew, writer);
+
+  looking = true;
+  thread_join (thread);
+  CHECK (!met);
+  CHECK (waits);
+  fc_writer_close (writer);
+}
+
 static const test_t tests[] = {
   TEST (header_that_changes_while_it_is_read_is_not_believed),
   TEST (format_that_comes_while_its_size_is_read_is_whole),
+  TEST (two_threads_do_not_reap_one_table),
 };
 TEST_MAIN (tests)
