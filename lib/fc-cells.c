@@ -187,7 +187,7 @@ fc_cells_publish (fc_generation_t *gen, uint32_t cell, fc_frame_t *frame)
   /* fc_cells_publish:A, pairs with first_look:A: the frame's bytes are
    * there before its number is. */
   atomic_store_explicit (&h->seq, frame->seq, memory_order_release);
-  /* fc_cells_publish:B, pairs with fc_load_map:A and fc_table_mark_leased:A: retires
+  /* fc_cells_publish:B, pairs with fc_load_map:A and load_lease:A: retires
    * the place's old cell; leases are looked at only after it. */
   atomic_store_explicit (&gen->map[i], FC_MAP_WORD (frame->seq, cell),
                          memory_order_seq_cst);

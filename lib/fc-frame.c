@@ -28,7 +28,7 @@ fc_lease_word (const fc_attachment_t *att, uint32_t k)
 void
 fc_end_lease (const fc_attachment_t *att, uint32_t k)
 {
-  /* fc_end_lease:A, pairs with fc_table_mark_leased:A: what was read is read. */
+  /* fc_end_lease:A, pairs with load_lease:A: what was read is read. */
   atomic_store_explicit (fc_lease_word (att, k), 0, memory_order_release);
 }
 
@@ -58,7 +58,7 @@ fc_claim (fc_attachment_t *att, uint64_t seq, uint64_t word, uint32_t k)
 
   if (cell >= att->geo.cells_planned)
     return fc_say_damaged (att, "its map names a cell that there is not");
-  /* fc_claim:A, pairs with fc_table_mark_leased:A. */
+  /* fc_claim:A, pairs with load_lease:A. */
   atomic_store_explicit (fc_lease_word (att, k), cell + 1,
                          memory_order_seq_cst);
   (void) fc_load_map (att, seq, &again);

@@ -500,21 +500,16 @@ fc_generation_inherit (fc_generation_t **result, const fc_ring_file_t *ring,
 bool
 fc_generation_cut (fc_generation_t *gen, bool in_use)
 {
-  uint64_t *marks = gen->marks;
-  uint32_t keep = 0;
-  uint32_t planned = gen->geo.cells_planned;
   struct stat st;
+  uint32_t keep;
   uint64_t length;
 
   for (uint32_t i = 0; i < gen->geo.ring_depth; i++)
     /* fc_generation_cut:A, pairs with fc_load_map:A, as
      * fc_cells_publish:B does: then the leases, then the end of the file. */
     atomic_store_explicit (&gen->map[i], FC_MAP_NONE, memory_order_seq_cst);
-  memset (marks, 0, (planned + 63) / 64 * 8);
-  fc_table_mark_leased (&gen->table, marks, planned);
-  for (uint32_t cell = 0; cell < planned; cell++)
-    if ((marks[cell / 64] >> (cell % 64) & 1) != 0)
-      keep = cell + 1;
+  /* Without the writer's mutex, and so without what it guards. */
+  keep = fc_table_end_of_leased (&gen->table, gen->geo.cells_planned);
   /* Another process's upstream may be writing in any cell: it has the memory
    * then, and it goes with that process. */
   if (gen->foreign)

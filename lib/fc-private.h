@@ -273,6 +273,9 @@ bool fc_table_post_waiting (fc_table_t *table, unsigned limit);
 /* Set the bit of every cell that a lease names in MARKS. */
 void fc_table_mark_leased (const fc_table_t *table, uint64_t *marks,
                            uint32_t cells);
+/* The number after that of the last cell that a lease names, of CELLS; 0 where
+ * there is none. */
+uint32_t fc_table_end_of_leased (const fc_table_t *table, uint32_t cells);
 unsigned fc_table_take_requests (fc_table_t *table);
 
 /* fc-ring.c -------------------------------------------------------------- */

@@ -124,7 +124,7 @@ clear_leases (fc_table_t *table, uint32_t i)
 {
   fc_entry_t *entry = fc_table_entry (table, i);
 
-  /* clear_leases:A, pairs with fc_table_mark_leased:A. The dead do not read:
+  /* clear_leases:A, pairs with load_lease:A. The dead do not read:
    * release is enough, and is what a consumer's own release is. */
   for (uint32_t k = 0; k < table->leases; k++)
     atomic_store_explicit (&entry->lease[k], 0, memory_order_release);
@@ -269,26 +269,52 @@ fc_table_post_waiting (fc_table_t *table, unsigned limit)
   return true;
 }
 
+static uint32_t
+load_lease (const fc_entry_t *entry, uint32_t k)
+{
+  /* load_lease:A, pairs with fc_claim:A (one of map store and lease store is
+   * seen by the other side) and with fc_end_lease:A (what the consumer read
+   * is done). */
+  return atomic_load_explicit (&entry->lease[k], memory_order_seq_cst);
+}
+
 void
 fc_table_mark_leased (const fc_table_t *table, uint64_t *marks, uint32_t cells)
 {
   for (uint32_t i = fc_table_next (table, 0); i < table->entries;
        i = fc_table_next (table, i + 1))
     {
-      fc_entry_t *entry = fc_table_entry (table, i);
+      const fc_entry_t *entry = fc_table_entry (table, i);
 
       for (uint32_t k = 0; k < table->leases; k++)
         {
-          /* fc_table_mark_leased:A, pairs with fc_claim:A (one of
-           * map store and lease store is seen by the other side) and with
-           * fc_end_lease:A (what the consumer read is done). */
-          uint32_t lease
-              = atomic_load_explicit (&entry->lease[k], memory_order_seq_cst);
+          uint32_t lease = load_lease (entry, k);
 
           if (lease > 0 && lease <= cells)
             marks[(lease - 1) / 64] |= UINT64_C (1) << ((lease - 1) % 64);
         }
     }
+}
+
+uint32_t
+fc_table_end_of_leased (const fc_table_t *table, uint32_t cells)
+{
+  uint32_t end = 0;
+
+  for (uint32_t i = fc_table_next (table, 0); i < table->entries;
+       i = fc_table_next (table, i + 1))
+    {
+      const fc_entry_t *entry = fc_table_entry (table, i);
+
+      for (uint32_t k = 0; k < table->leases; k++)
+        {
+          uint32_t lease = load_lease (entry, k);
+
+          if (lease > end && lease <= cells)
+            end = lease;
+        }
+    }
+  return end;
 }
 
 unsigned

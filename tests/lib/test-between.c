@@ -182,9 +182,122 @@ two_threads_do_not_reap_one_table (void)
   fc_writer_close (writer);
 }
 
+/* A ring that is given up -------------------------------------------------- */
+
+static bool full; /* the next reservation does not fit */
+static fc_writer_t *given_up;
+static _Thread_local bool giving, asking;
+static _Atomic bool begun, cut;
+static pthread_t asker;
+
+int __real_fallocate64 (int fd, int mode, off_t at, off_t size);
+int __wrap_fallocate64 (int fd, int mode, off_t at, off_t size);
+
+int
+__wrap_fallocate64 (int fd, int mode, off_t at, off_t size)
+{
+  if (!full || !giving)
+    return __real_fallocate64 (fd, mode, at, size);
+  full = false;
+  errno = ENOSPC;
+  return -1;
+}
+
+static void *
+ask (void *writer)
+{
+  asking = true;
+  writer_stats (writer);
+  return NULL;
+}
+
+/* Whoever cuts the ring looks at the leases; then another thread asks how many
+ * cells are leased, and stands still where it begins to look. */
+static void
+look (void)
+{
+  if (giving && !begun)
+    {
+      asker = thread_new (ask, given_up);
+      WAIT_UNTIL (begun);
+    }
+  else if (asking)
+    {
+      begun = true;
+      WAIT_UNTIL (cut);
+    }
+}
+
+void __real_fc_table_mark_leased (const void *of, uint64_t *marks,
+                                  uint32_t cells);
+void __wrap_fc_table_mark_leased (const void *of, uint64_t *marks,
+                                  uint32_t cells);
+
+void
+__wrap_fc_table_mark_leased (const void *of, uint64_t *marks, uint32_t cells)
+{
+  if (asking)
+    look ();
+  __real_fc_table_mark_leased (of, marks, cells);
+  if (giving)
+    look ();
+}
+
+uint32_t __real_fc_table_end_of_leased (const void *of, uint32_t cells);
+uint32_t __wrap_fc_table_end_of_leased (const void *of, uint32_t cells);
+
+uint32_t
+__wrap_fc_table_end_of_leased (const void *of, uint32_t cells)
+{
+  uint32_t end = __real_fc_table_end_of_leased (of, cells);
+
+  look ();
+  return end;
+}
+
+int __real_ftruncate64 (int fd, off_t size);
+int __wrap_ftruncate64 (int fd, off_t size);
+
+int
+__wrap_ftruncate64 (int fd, off_t size)
+{
+  int r = __real_ftruncate64 (fd, size);
+
+  cut = true;
+  return r;
+}
+
+/* What is cut is decided by the leases, not by notes that another thread may
+ * be about to make anew. */
+static void
+leased_frame_outlives_a_cut_beside_a_look (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_frame_t frame = FC_FRAME_INIT;
+  fc_consumer_t *consumer;
+
+  given_up = writer_new ("cam0", &options);
+  put (given_up, 4);
+  consumer = consumer_new ("cam0", FC_START_OLDEST);
+  CHECK_OK (fc_consumer_lease (consumer, &frame, 0));
+  put (given_up, 8);
+  CHECK_EQ (writer_stats (given_up).cells_leased, 1);
+  options.frame_size *= 2;
+  full = giving = true;
+  CHECK_RET (fc_writer_renew (given_up, &options), 1);
+  giving = false;
+  CHECK (begun && cut);
+  thread_join (asker);
+  CHECK (whole (frame.data, frame.size, 0));
+  fc_consumer_release (consumer, &frame);
+  fc_consumer_close (consumer);
+  fc_writer_close (given_up);
+}
+
 static const test_t tests[] = {
   TEST (header_that_changes_while_it_is_read_is_not_believed),
   TEST (format_that_comes_while_its_size_is_read_is_whole),
   TEST (two_threads_do_not_reap_one_table),
+  TEST (leased_frame_outlives_a_cut_beside_a_look),
 };
 TEST_MAIN (tests)
