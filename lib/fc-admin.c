@@ -180,11 +180,16 @@ fc_slot_remove (const char *path, const char *slot, int force)
     r = lock;
   else
     {
+      uint64_t id;
+
+      (void) fc_find_table (&dir, slot, &id);
       if (lock >= 0)
         end_ring (&dir, slot);
       r = unlink_ring (&dir, slot);
-      if (r == 0)
+      if (r == 0 && lock >= 0)
         (void) fc_sweep (&dir, slot);
+      else if (r == 0)
+        fc_sweep_without_lock (&dir, slot, id);
     }
   if (lock >= 0)
     {

@@ -305,6 +305,10 @@ bool fc_find_table (const fc_dir_t *dir, const char *slot, uint64_t *id);
 /* Delete temporaries and tables of SLOT that no ring names. The caller has
  * its lock. Returns how many. */
 int fc_sweep (const fc_dir_t *dir, const char *slot);
+/* The same beside a writer that lives, after its ring, which had the id GONE,
+ * was removed. */
+void fc_sweep_without_lock (const fc_dir_t *dir, const char *slot,
+                            uint64_t gone);
 /* Wake those who sleep on the ring's own word. */
 void fc_wake_observers (_Atomic uint32_t *wake);
 uint64_t fc_random (void);

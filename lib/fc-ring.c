@@ -179,14 +179,25 @@ fc_find_table (const fc_dir_t *dir, const char *slot, uint64_t *id)
   return true;
 }
 
-int
-fc_sweep (const fc_dir_t *dir, const char *slot)
+static int
+remove_table (const fc_dir_t *dir, const char *slot, uint64_t id)
+{
+  char name[FC_FILE_MAX];
+
+  fc_table_name (name, slot, id);
+  return unlinkat (dir->fd, name, 0) == 0;
+}
+
+/* With NAMED the caller has the slot's lock, and all goes but the table that a
+ * ring names. Without, a writer may be giving a ring its name: that ring's
+ * table goes only where its temporary was there to be removed, so that it can
+ * not get its name any more. */
+static int
+sweep (const fc_dir_t *dir, const char *slot, const uint64_t *named)
 {
   int fd = FC_RETRY (openat (dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   DIR *stream = fd >= 0 ? fdopendir (fd) : NULL;
   struct dirent *file;
-  uint64_t named;
-  bool known;
   int swept = 0;
 
   if (stream == NULL)
@@ -195,20 +206,39 @@ fc_sweep (const fc_dir_t *dir, const char *slot)
         close (fd);
       return 0;
     }
-  known = fc_find_table (dir, slot, &named);
   while ((file = readdir (stream)) != NULL)
     {
       char of[FC_NAME_MAX + 1];
       bool table;
       uint64_t id;
 
-      if (fc_is_leftover_name (file->d_name, of, &table, &id)
-          && strcmp (of, slot) == 0 && !(table && (!known || id == named))
-          && unlinkat (dir->fd, file->d_name, 0) == 0)
-        swept++;
+      if (!fc_is_leftover_name (file->d_name, of, &table, &id)
+          || strcmp (of, slot) != 0
+          || (table && (named == NULL || id == *named))
+          || unlinkat (dir->fd, file->d_name, 0) < 0)
+        continue;
+      swept++;
+      if (named == NULL)
+        swept += remove_table (dir, slot, id);
     }
   closedir (stream);
   return swept;
+}
+
+int
+fc_sweep (const fc_dir_t *dir, const char *slot)
+{
+  uint64_t named;
+
+  return sweep (dir, slot, fc_find_table (dir, slot, &named) ? &named : NULL);
+}
+
+void
+fc_sweep_without_lock (const fc_dir_t *dir, const char *slot, uint64_t gone)
+{
+  if (gone != 0)
+    (void) remove_table (dir, slot, gone);
+  (void) sweep (dir, slot, NULL);
 }
 
 void

@@ -1,5 +1,6 @@
 /* What happens in the middle of a call of libfc's own: a file that is read in
- * two parts, two threads at one table.
+ * two parts, two threads at one table, a slot that is removed by force while a
+ * ring of it gets its name.
  *
  * The program is linked with --wrap of the functions below.
  *
@@ -294,10 +295,61 @@ leased_frame_outlives_a_cut_beside_a_look (void)
   fc_writer_close (given_up);
 }
 
+/* Removal by force --------------------------------------------------------- */
+
+/* The ring's own name is gone, and a temporary is about to be removed. */
+static fc_writer_t *forced;
+static int shown;
+
+int __real_unlinkat (int dir, const char *name, int flags);
+int __wrap_unlinkat (int dir, const char *name, int flags);
+
+int
+__wrap_unlinkat (int dir, const char *name, int flags)
+{
+  fc_writer_t *writer = forced;
+  fc_writer_options_t options = small_ring ();
+
+  if (writer != NULL && strstr (name, ".tmp.") != NULL)
+    {
+      forced = NULL;
+      options.frame_size *= 2;
+      shown = fc_writer_renew (writer, &options);
+    }
+  return __real_unlinkat (dir, name, flags);
+}
+
+/* Whoever removes by force has no lock: a ring that gets its name meanwhile
+ * keeps its table. */
+static void
+ring_shown_during_a_forced_removal_has_its_table (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  fc_consumer_t *consumer;
+  uint64_t next;
+
+  put (writer, 4);
+  options.frame_size *= 2;
+  CHECK_RET (fc_writer_prepare (writer, &options), 1);
+  forced = writer;
+  CHECK_OK (fc_slot_remove (test_dir, "cam0", 1));
+  CHECK (forced == NULL);
+  CHECK_RET (shown, 1);
+  consumer = consumer_new ("cam0", FC_START_LIVE);
+  next = consumer_stats (consumer).cursor;
+  put (writer, 1);
+  take (consumer, &next);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+  CHECK (!exists (in_dir ("cam0.ring")));
+}
+
 static const test_t tests[] = {
   TEST (header_that_changes_while_it_is_read_is_not_believed),
   TEST (format_that_comes_while_its_size_is_read_is_whole),
   TEST (two_threads_do_not_reap_one_table),
   TEST (leased_frame_outlives_a_cut_beside_a_look),
+  TEST (ring_shown_during_a_forced_removal_has_its_table),
 };
 TEST_MAIN (tests)
