@@ -163,14 +163,17 @@ print_bytes (const Plan *plan, const gchar *label, guint64 bytes)
   fcctl_line (label, text->str);
 }
 
-/* How long the history is, where a rate was said. */
+/* How long the history is, where a rate was said, and it is no slower than can
+ * be counted: centuries. */
 static guint64
 history_ns (const Plan *plan, const FcrSizes *sizes)
 {
+  gdouble ns;
+
   if (sizes->fps_n == 0)
     return FC_TIME_NONE;
-  return (guint64) (1e9 * plan->options.ring_depth * sizes->fps_d
-                    / sizes->fps_n);
+  ns = 1e9 * plan->options.ring_depth * sizes->fps_d / sizes->fps_n;
+  return ns < (gdouble) G_MAXINT64 ? (guint64) ns : FC_TIME_NONE;
 }
 
 static void
@@ -178,14 +181,15 @@ print_history (const Plan *plan, const FcrSizes *sizes)
 {
   g_autofree gchar *frame = fcctl_bytes (plan->options.frame_size);
   g_autoptr (GString) text = g_string_new (NULL);
+  guint64 history = history_ns (plan, sizes);
 
   g_string_printf (text, "%s (%" G_GUINT64_FORMAT " bytes)", frame,
                    plan->options.frame_size);
   fcctl_line ("Frame", text->str);
   g_string_printf (text, "%u frames", plan->options.ring_depth);
-  if (sizes->fps_n > 0)
+  if (history != FC_TIME_NONE)
     {
-      g_autofree gchar *time = fcctl_duration (history_ns (plan, sizes));
+      g_autofree gchar *time = fcctl_duration (history);
 
       g_string_append_printf (text, ", %s", time);
     }

@@ -105,6 +105,12 @@ class Words(Case):
         self.assertEqual(four['history_ns'], 2e9)
         self.assertEqual(os.listdir(self.directory), [])
 
+    def test_rate_that_is_too_slow_to_count(self):
+        plan = self.json('plan', '999992@1/919999999')
+        self.assertEqual(plan['ring_depth'], 120)
+        self.assertIsNone(plan['history_ns'])
+        self.assertNotIn(' d ', self.fcctl('plan', '999992@1/919999999'))
+
     def test_text(self):
         text = self.fcctl('plan', '64x32@50', 'NV12', '2s', 'x4')
         plan = self.json('plan', '64x32@50', 'NV12', '2s')
