@@ -35,14 +35,22 @@ is_name (const char *slot, size_t length)
 int
 fc_check_name (const char *slot)
 {
+  char shown[81];
+  size_t length;
+
   if (slot == NULL)
     return fc_fail (-EINVAL, "no slot name given; it is a name like cam0");
   if (is_name (slot, strnlen (slot, FC_NAME_MAX + 1)))
     return 0;
+  /* It may come from anywhere, and a terminal acts on some bytes. */
+  length = strnlen (slot, sizeof shown - 1);
+  for (size_t i = 0; i < length; i++)
+    shown[i] = slot[i] >= ' ' && slot[i] <= '~' ? slot[i] : '?';
+  shown[length] = '\0';
   return fc_fail (-EINVAL,
-                  "\"%.80s\" is no slot name: 1 to %d of A-Z a-z 0-9 . _ -, "
+                  "\"%s\" is no slot name: 1 to %d of A-Z a-z 0-9 . _ -, "
                   "beginning with a letter or a digit",
-                  slot, FC_NAME_MAX);
+                  shown, FC_NAME_MAX);
 }
 
 /* Directories ------------------------------------------------------------- */

@@ -169,6 +169,17 @@ names_are_checked_before_a_path_is_built (void)
 }
 
 /* Slots whose names are like the endings of another's files. */
+/* It is quoted to whoever has a terminal, and may have come in a URI. */
+static void
+name_that_is_none_is_quoted_as_plain_text (void)
+{
+  static const char bad[] = "caf\xc3\xa9\x1b[31m\n\x7f~";
+  fc_slot_stat_t stat = { .struct_size = sizeof stat };
+
+  CHECK_RET (fc_slot_stat (test_dir, bad, &stat), -EINVAL);
+  CHECK_DETAIL ("\"caf???[31m??~\" is no slot name");
+}
+
 static void
 names_with_dots_do_not_mix (void)
 {
@@ -405,6 +416,7 @@ static const test_t tests[] = {
   TEST (trust_is_not_wider_than_access),
   TEST (access_wider_than_the_directory_is_refused),
   TEST (names_are_checked_before_a_path_is_built),
+  TEST (name_that_is_none_is_quoted_as_plain_text),
   TEST (names_with_dots_do_not_mix),
   TEST (missing_directory_is_named),
   TEST (directory_that_others_may_write_in_needs_the_sticky_bit),
