@@ -342,10 +342,29 @@ gst_fc_src_apply (GstFcSrc *self, const gchar *slot, const Settings *settings)
   g_object_thaw_notify (object);
 }
 
-static gboolean
-gst_fc_src_set_uri (GstURIHandler *handler, const gchar *text, GError **error)
+/* A sentence quotes what was written; that may be no text, or text that a
+ * terminal acts on. Takes FAILED. */
+static void
+say (GError **error, GError *failed)
 {
-  GstFcSrc *self = GST_FC_SRC (handler);
+  gchar *valid = g_utf8_make_valid (failed->message, -1);
+  GString *plain = g_string_new (NULL);
+  const gchar *c;
+
+  for (c = valid; *c != '\0'; c = g_utf8_next_char (c))
+    if (g_unichar_isprint (g_utf8_get_char (c)))
+      g_string_append_unichar (plain, g_utf8_get_char (c));
+    else
+      g_string_append_c (plain, '?');
+  g_set_error_literal (error, failed->domain, failed->code, plain->str);
+  g_string_free (plain, TRUE);
+  g_error_free (failed);
+  g_free (valid);
+}
+
+static gboolean
+set_uri (GstFcSrc *self, const gchar *text, GError **error)
+{
   GstUri *uri = gst_uri_from_string (text);
   gchar *slot = NULL;
   Settings settings;
@@ -368,6 +387,17 @@ gst_fc_src_set_uri (GstURIHandler *handler, const gchar *text, GError **error)
   gst_uri_unref (uri);
   g_free (slot);
   return slot != NULL;
+}
+
+static gboolean
+gst_fc_src_set_uri (GstURIHandler *handler, const gchar *text, GError **error)
+{
+  GError *failed = NULL;
+
+  if (set_uri (GST_FC_SRC (handler), text, &failed))
+    return TRUE;
+  say (error, failed);
+  return FALSE;
 }
 
 static gchar *

@@ -213,6 +213,35 @@ GST_START_TEST (illegal_value_says_what_is_allowed)
 }
 GST_END_TEST
 
+/* A URI may come from anywhere, and is quoted to whoever has a terminal. */
+GST_START_TEST (what_is_quoted_is_plain_text)
+{
+  static const gchar *const wrong[][2] = {
+    { "fc:///cam0?start=%1b%5b31m", "start=?[31m is" },
+    { "fc:///cam0?start=a%0ab", "start=a?b is" },
+    { "fc:///cam0?start=%ff", "start=\357\277\275 is" },
+    { "fc:///cam0?start=%e2%80%aeb", "start=?b is" },
+    { "fc:///cam0?%1b=1", "\"?\"" },
+    { "fc:cam\3770", "\"fc:cam\357\277\2750\"" },
+    { "fc:///cam0?start=gr%c3%bcn", "start=gr\303\274n is" },
+  };
+  GstElement *src = fct_new ("fcsrc", NULL);
+  GError *error = NULL;
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (wrong); i++)
+    {
+      fail_if (
+          gst_uri_handler_set_uri (GST_URI_HANDLER (src), wrong[i][0], &error));
+      fail_unless (g_utf8_validate (error->message, -1, NULL));
+      fail_unless (strstr (error->message, wrong[i][1]) != NULL,
+                   "no '%s' in '%s'", wrong[i][1], error->message);
+      g_clear_error (&error);
+    }
+  gst_object_unref (src);
+}
+GST_END_TEST
+
 GST_START_TEST (explicit_keys_override_a_preset)
 {
   GstElement *src = fct_new ("fcsrc", NULL);
@@ -500,6 +529,7 @@ uri_suite (void)
   tcase_add_test (tc, query_sets_properties);
   tcase_add_test (tc, query_is_a_white_list);
   tcase_add_test (tc, illegal_value_says_what_is_allowed);
+  tcase_add_test (tc, what_is_quoted_is_plain_text);
   tcase_add_test (tc, explicit_keys_override_a_preset);
   tcase_add_test (tc, uri_recreates_the_settings);
   tcase_add_test (tc, another_uri_only_when_stopped);
