@@ -437,8 +437,7 @@ fc_file_open (const fc_dir_t *dir, const char *name, int flags, struct stat *st)
 }
 
 int
-fc_file_create (const fc_dir_t *dir, const char *name, mode_t mode,
-                fc_share_t share)
+fc_file_create (const fc_dir_t *dir, const char *name, fc_share_t share)
 {
   int fd = FC_RETRY (openat (
       dir->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -460,7 +459,7 @@ fc_file_create (const fc_dir_t *dir, const char *name, mode_t mode,
                  "can not give %s/%s to group %u, which the slot is shared "
                  "with: %s; join that group, or use another directory",
                  dir->path, name, (unsigned) dir->group, strerror (errno));
-  else if (fchmod (fd, mode) < 0)
+  else if (fchmod (fd, 0600) < 0)
     r = fc_fail (-errno, "can not set the mode of %s/%s: %s", dir->path, name,
                  strerror (errno));
   else

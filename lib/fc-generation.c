@@ -101,6 +101,18 @@ write_table_header (fc_table_header_t *header, const fc_geometry_t *geo,
 }
 
 static int
+lock_table (int fd, uint32_t entries, const char *path)
+{
+  int r = fc_lock_bytes (fd, FC_LOCK_WRITER (entries), 2);
+
+  if (r < 0)
+    return fc_fail (r, "%s: the writer's bytes of its table are locked", path);
+  return 0;
+}
+
+/* Locked while it is nobody else's: it has a name from the beginning, and
+ * whoever it will be opened to may be waiting for it. */
+static int
 create_table (fc_generation_t *gen, const fc_dir_t *dir, const char *slot,
               uint64_t id, fc_share_t trust, uint64_t available)
 {
@@ -111,11 +123,13 @@ create_table (fc_generation_t *gen, const fc_dir_t *dir, const char *slot,
 
   fc_table_name (name, slot, id);
   snprintf (path, sizeof path, "%s/%s", dir->path, name);
-  fd = fc_file_create (dir, name, fc_trust_mode (trust), trust);
+  fd = fc_file_create (dir, name, trust);
   if (fd < 0)
     return fd;
-  r = fc_reserve_of (fd, 0, gen->geo.table_size, bytes_needed (&gen->geo),
-                     available, path);
+  r = lock_table (fd, gen->geo.max_consumers, path);
+  if (r == 0)
+    r = fc_reserve_of (fd, 0, gen->geo.table_size, bytes_needed (&gen->geo),
+                       available, path);
   if (r == 0)
     {
       base = fc_map (fd, gen->geo.table_size, true, path);
@@ -216,9 +230,11 @@ create_ring (fc_generation_t *gen, const fc_dir_t *dir, const char *slot,
   fc_ring_name (name, slot);
   snprintf (gen->path, sizeof gen->path, "%s/%s", dir->path, name);
   fc_temp_name (name, slot, id);
-  gen->fd = fc_file_create (dir, name, 0600, options->access);
+  gen->fd = fc_file_create (dir, name, options->access);
   if (gen->fd < 0)
     return gen->fd;
+  /* Nobody else could open it yet, let alone lock it. */
+  gen->locked = fc_lock_bytes (gen->fd, 0, 1) == 0;
   r = fc_reserve_of (gen->fd, 0, gen->geo.ring_initial,
                      bytes_needed (&gen->geo), available, gen->path);
   if (r == 0)
@@ -276,19 +292,6 @@ no_table:
   return r;
 }
 
-int
-fc_generation_lock (fc_generation_t *gen)
-{
-  uint32_t entries = gen->geo.max_consumers;
-  int r = fc_lock_bytes (gen->table.fd, FC_LOCK_WRITER (entries), 2);
-
-  if (r < 0)
-    return fc_fail (r, "%s: the writer's bytes of its table are locked",
-                    gen->path);
-  fc_generation_show_life (gen);
-  return 0;
-}
-
 void
 fc_generation_show_life (fc_generation_t *gen)
 {
@@ -297,9 +300,11 @@ fc_generation_show_life (fc_generation_t *gen)
    * The lock is had first, and the word 0 after it: see fc_ring_lives (). */
   if (!gen->locked)
     gen->locked = fc_lock_bytes (gen->fd, 0, 1) == 0;
-  atomic_store_explicit (&gen->words->beat_ns,
-                         gen->locked ? 0 : fc_now (CLOCK_MONOTONIC),
-                         memory_order_relaxed);
+  atomic_store_explicit (
+      &gen->words->beat_ns,
+      gen->locked ? 0
+                  : fc_time_of_machine (fc_now (CLOCK_MONOTONIC), gen->clock),
+      memory_order_relaxed);
 }
 
 int
@@ -311,8 +316,11 @@ fc_generation_publish (fc_generation_t *gen, const fc_dir_t *dir,
 
   fc_temp_name (temp, slot, gen->header->id);
   fc_ring_name (name, slot);
-  /* Opened to others only now: nobody could lock it before its writer did. */
-  if (fchmod (gen->fd, fc_access_mode ((fc_share_t) gen->header->access)) == 0
+  /* Opened to others only now: nobody could lock them before the writer. */
+  if (fchmod (gen->table.fd, fc_trust_mode ((fc_share_t) gen->header->trust))
+          == 0
+      && fchmod (gen->fd, fc_access_mode ((fc_share_t) gen->header->access))
+             == 0
       && renameat (dir->fd, temp, dir->fd, name) == 0)
     return 0;
   return fc_fail (-errno, "can not give %s its name: %s", gen->path,
@@ -489,7 +497,10 @@ fc_generation_inherit (fc_generation_t **result, const fc_ring_file_t *ring,
       gen->head
           = atomic_load_explicit (&gen->words->head, memory_order_acquire);
       gen->keys = inherited_keys (gen);
-      gen->foreign = fc_generation_lock (gen) < 0;
+      gen->foreign
+          = lock_table (gen->table.fd, gen->geo.max_consumers, gen->path) < 0;
+      if (!gen->foreign)
+        fc_generation_show_life (gen);
       *result = gen;
       return 0;
     }

@@ -128,7 +128,8 @@ fc_load_latency (const fc_attachment_t *att, uint64_t *latency_ns)
 bool
 fc_ring_lives (const fc_attachment_t *att)
 {
-  uint64_t beat, now = fc_now (CLOCK_MONOTONIC);
+  uint64_t now = fc_time_of_machine (fc_now (CLOCK_MONOTONIC), att->clock);
+  uint64_t beat;
 
   /* Before the lock: a writer that gets it late clears the word after it. */
   if (read_steady (att, WORD_AT (att, beat_ns), &beat, sizeof beat) < 0)

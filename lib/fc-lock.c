@@ -93,7 +93,7 @@ open_lock (const fc_dir_t *dir, const char *slot)
     {
       fd = fc_file_open (dir, name, O_RDWR, &st);
       if (fd == -ENOENT)
-        fd = fc_file_create (dir, name, 0600, FC_SHARE_USER);
+        fd = fc_file_create (dir, name, FC_SHARE_USER);
     }
   while (fd == -EEXIST); /* somebody else made it in between */
   if (fd == -EACCES && fstatat (dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)

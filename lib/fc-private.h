@@ -181,10 +181,9 @@ bool fc_is_leftover_name (const char *name, char *slot, bool *table,
 /* Open a file that is there: regular, no symbolic link, close-on-exec. */
 int fc_file_open (const fc_dir_t *dir, const char *name, int flags,
                   struct stat *st);
-/* Make one that is not there yet, with MODE whatever the umask, in the
+/* Make one that is not there yet, nobody else's whatever the umask, in the
  * directory's group where SHARE is FC_SHARE_GROUP. */
-int fc_file_create (const fc_dir_t *dir, const char *name, mode_t mode,
-                    fc_share_t share);
+int fc_file_create (const fc_dir_t *dir, const char *name, fc_share_t share);
 mode_t fc_access_mode (fc_share_t access);
 mode_t fc_trust_mode (fc_share_t trust);
 

@@ -297,14 +297,13 @@ show (fc_writer_t *writer, const fc_writer_options_t *options)
 {
   fc_generation_t *made = writer->prepared, *old;
   unsigned long long head = 0;
-  int r = made->adopted ? 0 : fc_generation_lock (made);
+  int r;
 
   pthread_mutex_lock (&writer->mutex);
   old = writer->gen != NULL ? writer->gen : writer->inherited;
   if (old != NULL)
     old->refs++;
-  if (r == 0)
-    r = switch_locked (writer, made, old, options);
+  r = switch_locked (writer, made, old, options);
   if (r == 0)
     {
       fc_generation_unref (writer->inherited);

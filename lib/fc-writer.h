@@ -75,16 +75,15 @@ typedef struct
   bool reserved;
 } fc_ancestry_t;
 
-/* Make the files, complete but for the ring's name. */
+/* Make the files, complete but for the ring's name and their modes, with the
+ * locks that say that its writer lives. */
 int fc_generation_create (fc_generation_t **gen, const fc_dir_t *dir,
                           const char *slot, const fc_writer_options_t *options,
                           const fc_ancestry_t *from);
-/* Give it its name: the commit point. */
-/* Take the locks that say that its writer lives. */
-int fc_generation_lock (fc_generation_t *gen);
 /* For observers, who see no other lock than the one on the ring: now and then,
  * where that could not be had. */
 void fc_generation_show_life (fc_generation_t *gen);
+/* Open them to others, and give it its name: the commit point. */
 int fc_generation_publish (fc_generation_t *gen, const fc_dir_t *dir,
                            const char *slot);
 /* Map RING only to retire it. */

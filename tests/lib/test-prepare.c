@@ -298,6 +298,34 @@ waits_for_a_file (void)
 
 /* The reader that starts before the writer misses nothing, however quick the
  * writer is. */
+/* A ring's files are there before it is shown: who is to be trusted can not
+ * get at its table before the writer has its locks. */
+static void
+locks_are_the_writers_before_anybody_sees_them (void)
+{
+  fc_writer_options_t options = prepared_ring ();
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  fc_writer_t *writer;
+  struct stat st;
+  int fd;
+
+  CHECK_EQ (chmod (test_dir, 0755), 0);
+  options.access = options.trust = FC_SHARE_ALL;
+  writer = writer_new ("cam0", &options);
+  CHECK_EQ (stat (table_path ("cam0"), &st), 0);
+  CHECK_EQ (st.st_mode & 0777, 0600);
+  fd = open (table_path ("cam0"), O_RDWR | O_CLOEXEC);
+  CHECK (fd >= 0);
+  CHECK_EQ (fcntl (fd, F_OFD_SETLK, &lock), -1);
+  options.prepare = 0;
+  CHECK_RET (fc_writer_renew (writer, &options), 1);
+  CHECK_EQ (stat (table_path ("cam0"), &st), 0);
+  CHECK_EQ (st.st_mode & 0777, 0666);
+  put (writer, 1);
+  close (fd);
+  fc_writer_close (writer);
+}
+
 static void
 who_waited_for_the_slot_gets_its_first_frame (void)
 {
@@ -339,6 +367,7 @@ static const test_t tests[] = {
   TEST (killed_while_prepared_leaves_nothing),
   TEST (a_reserved_slot_has_no_format_before_the_first_frame),
   TEST (cells_outlive_a_writer_that_showed_nothing),
+  TEST (locks_are_the_writers_before_anybody_sees_them),
   TEST (who_waited_for_the_slot_gets_its_first_frame),
 };
 
