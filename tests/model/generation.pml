@@ -86,7 +86,7 @@ byte current; /* the ring that has the name */
 byte at[CONSUMERS];
 byte lease[CONSUMERS];
 bit waiting[CONSUMERS];
-byte sem[CONSUMERS];
+bit asleep[CONSUMERS]; /* the kernel's */
 
 /* the writer's own */
 bit out = 1;
@@ -147,7 +147,7 @@ inline wake (ring)
       fi;
       MAY_DIE
     };
-    STORE (sem[i]++);
+    STORE (asleep[i] = false);
 next_wake:
     i++
   :: else -> i = 0; break
@@ -257,7 +257,7 @@ takeover:
     :: i < CONSUMERS ->
       if
       :: atomic { at[i] == g -> waiting[i] = false; MAY_DIE };
-        STORE (sem[i]++)
+        STORE (asleep[i] = false)
       :: else
       fi;
       i++
@@ -390,14 +390,12 @@ lease_next:
         g = current;
         at[me] = g;
         waiting[me] = false;
-        sem[me] = 0;
         seen_head = 0;
         seen_state = 0;
         unlinked = false
       }
     :: cursor == seen_head && seen_state == LIVE && !unlinked ->
-      atomic { sem[me] = 0; seen_head = 0; seen_state = 0 };
-      waiting[me] = true;
+      atomic { waiting[me] = true; seen_head = 0; seen_state = 0 };
       if
       :: head[g] != cursor
       :: head[g] == cursor ->
@@ -405,11 +403,16 @@ lease_next:
         :: state[g] != LIVE
         :: state[g] == LIVE ->
           if
-          :: atomic { sem[me] -> sem[me]-- }
+          :: atomic { waiting[me] -> asleep[me] = true }
+          :: !waiting[me]
+          fi;
+          if
+          :: !asleep[me]
 #ifndef NO_LINK_LOOK
           /* The slice ends and finds no link. The code's slices always end;
            * here they may only when nobody is left to post. */
           :: atomic { life > 1 && current != g ->
+              asleep[me] = false;
 #ifdef LEAVE_AT_ONCE
               waiting[me] = false;
               g = current;

@@ -27,13 +27,11 @@
  *               the states)
  *   found       the writer has a cell at once unless memory is really out
  *   inside      a consumer reads only below the file's end as it knows it
- *   bounded     a semaphore counts at most one post for this wait and one late
- *               one for the last, and one for each takeover and interrupt
  * and no process waits for ever (spin's "invalid end state": a lost wake-up).
  *
  * Options:  MEMORY_OUT  the file may not grow as leases need it: the history
  *                       is shortened, then the writer drops its own frame
- *           FEW         consumers posted to by the frame path; the others are
+ *           FEW         consumers woken by the frame path; the others are
  *                       the housekeeper's
  *           INTERRUPT   consumer 0 is interrupted once
  * Weakenings (each must fail) and REACH (each must be reached): see ./run.
@@ -64,17 +62,11 @@
 #define HOUSEKEEPER
 #endif
 
-#ifdef INTERRUPT
-#define INTERRUPTS 1
-#else
-#define INTERRUPTS 0
-#endif
-
 #define NONE 255
 #define BIT(n) (1 << (n))
 #define MUST(name, condition) name = (condition); assert (name)
 
-hidden byte whole, untouched, gone, exact, found, inside, bounded;
+hidden byte whole, untouched, gone, exact, found, inside;
 
 #ifdef NAME_BEFORE_GROW
 #define FILE_END PLANNED /* takes cells that the file does not hold yet */
@@ -89,14 +81,15 @@ hidden byte
   LAPPED,         /* the place changed between look and lease */
   UNCOMMITTED,    /* takeover finds a place that head has not reached */
   SLEPT,          /* a consumer slept and was woken */
+  STAYED,         /* waiting was 0 by the time that it would have slept */
   REUSED,         /* a cell proven free earlier is filled */
   PASSED_OVER,    /* a scan leaves a leased cell on the retired list */
   SHORTENED,      /* an oldest place given up for its cell */
   DROPPED,        /* nothing left at all: the new frame is dropped */
   APPENDED,       /* a consumer meets a cell beyond the end it knew */
-  HANDED_OVER,    /* the housekeeper posted */
+  HANDED_OVER,    /* the housekeeper woke */
   INTERRUPTED,    /* an interrupt ended a wait */
-  REPOSTED;       /* takeover posts to a consumer no longer waiting */
+  WOKEN_AGAIN;    /* takeover wakes a consumer no longer waiting */
 #ifdef REACH
 #define reach(name) assert (name != name)
 #else
@@ -109,15 +102,17 @@ byte head;
 bit eos;
 byte lease[CONSUMERS];
 bit waiting[CONSUMERS];
-byte sem[CONSUMERS];
 byte size = START; /* cells that the file holds: st_size */
 byte half0[PLANNED], half1[PLANNED];
+
+/* the kernel's: whose sleep on `waiting` nobody has ended */
+bit asleep[CONSUMERS];
 
 /* the writer's own memory, lost when it dies; bit n is cell n */
 byte unused;    /* proven free: out of the map, then seen unleased */
 byte retired;   /* out of the map, not looked at since */
 byte used;      /* cells of the file that it knows of */
-bit asked;      /* the housekeeper is to post */
+bit asked;      /* the housekeeper is to wake */
 bit joined;     /* the housekeeper is to end */
 bit idle;       /* the housekeeper has ended */
 
@@ -184,11 +179,14 @@ inline look_at_leases ()
   od
 }
 
-/* Exchange first, post second; only who got the 1 posts. */
+/* Exchange first, wake second; only who got the 1 wakes. */
 inline post (who)
 {
-#ifdef POST_UNASKED
-  sem[who]++
+#ifdef WAKE_FIRST
+  if
+  :: waiting[who] -> asleep[who] = false; waiting[who] = false
+  :: else
+  fi
 #else
   atomic {
     if
@@ -199,7 +197,7 @@ inline post (who)
   if
   :: posting ->
     MAY_DIE;
-    atomic { sem[who]++; posting = false }
+    atomic { asleep[who] = false; posting = false }
   :: else
   fi
 #endif
@@ -262,19 +260,19 @@ takeover:
 #endif
     seq = head
   };
-#ifndef TAKEOVER_NO_POST
-  /* The dead writer may have taken a `waiting` and never posted for it. */
+#ifndef TAKEOVER_NO_WAKE
+  /* The dead writer may have taken a `waiting` and never woken for it. */
   if
   :: life > 1 ->
     do
     :: atomic { i < CONSUMERS ->
         if
-        :: !waiting[i] -> reach (REPOSTED)
+        :: !waiting[i] -> reach (WOKEN_AGAIN)
         :: else
         fi;
         waiting[i] = false };
       MAY_DIE;
-      sem[i]++;
+      asleep[i] = false;
       MAY_DIE;
       i++
     :: else -> break
@@ -443,7 +441,8 @@ takeover:
           fi
         };
         if
-        :: atomic { posting -> sem[i]++; posting = false; reach (HANDED_OVER) }
+        :: atomic { posting ->
+            asleep[i] = false; posting = false; reach (HANDED_OVER) }
         :: else
         fi;
         i++
@@ -457,6 +456,21 @@ takeover:
   };
 end_idle:
   atomic { life != mine -> goto takeover }
+}
+
+/* FUTEX_WAIT: the look at `waiting` and falling asleep are one step to whoever
+ * wakes. */
+inline sleep ()
+{
+  if
+#ifdef NO_COMPARE
+  :: asleep[me] = true;
+#else
+  :: atomic { !waiting[me] -> reach (STAYED) }
+  :: atomic { waiting[me] -> asleep[me] = true };
+#endif
+    atomic { !asleep[me] -> reach (SLEPT) }
+  fi
 }
 
 proctype Consumer (byte me)
@@ -478,11 +492,7 @@ lease_next:
     :: atomic { cursor == seen_head && ended -> break }
     :: cursor == seen_head && !ended ->
       /* wake: arm, look at everything again, only then sleep */
-      atomic {
-        sem[me] = 0;
-        seen_head = 0
-      };
-      waiting[me] = true;
+      atomic { waiting[me] = true; seen_head = 0 };
 #ifndef NO_REARM
       if
       :: head != cursor
@@ -500,11 +510,11 @@ lease_next:
 #endif
           fi;
 #endif
-          atomic { sem[me] -> sem[me]--; reach (SLEPT) }
+          sleep ()
         fi
       fi;
 #else
-      atomic { sem[me] -> sem[me]-- };
+      sleep ();
 #endif
 awake:
       waiting[me] = false;
@@ -586,9 +596,6 @@ release:
       atomic { held[me] = NONE; lease[me] = NONE; cell = 0 }
 #endif
     fi;
-#ifndef NO_BOUND
-    atomic { MUST (bounded, sem[me] <= 1 + life + INTERRUPTS) }
-#endif
   od;
   atomic { MUST (exact, cursor == head) }
 }
@@ -597,7 +604,8 @@ release:
 proctype Interrupter ()
 {
   interrupt = true;
-  sem[0]++
+  waiting[0] = false;
+  asleep[0] = false
 }
 #endif
 

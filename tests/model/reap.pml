@@ -24,16 +24,12 @@
  *   kept        the lease of a living consumer is there until it lets go
  *   owned       an entry in use has its owner's lock and its bit
  *   found       the writer has a cell at once
- *   made        nobody posts to a semaphore that was never made
  *   cleared     when all is over no lease and no bit is left in the table
  *
- * Options:  POSTS      consumers arm their wake-up and the writer posts
+ * Options:  POSTS      consumers arm their wake-up and the writer wakes them
  *           STEADY     the writer does not die
- *           INIT_ONCE  semaphores are made with the table and attach empties
- *                      them, in place of a sem_init at each attach
  *           LIVING_ONLY  `cleared` is not asked for, so that a weakening shows
  *                      what it does to the living
- *           STRICT     `made` also forbids a post while sem_init runs
  */
 #ifndef CONSUMERS
 #define CONSUMERS 2
@@ -52,7 +48,7 @@
 #define BIT(n) (1 << (n))
 #define MUST(name, condition) name = (condition); assert (name)
 
-hidden byte whole, untouched, kept, owned, found, made, cleared;
+hidden byte whole, untouched, kept, owned, found, cleared;
 
 /* -DREACH turns each of these into a failure that tells that it is reached. */
 hidden byte
@@ -85,18 +81,8 @@ byte lock[ENTRIES];
 
 /* for the checks */
 byte held[CONSUMERS];
-byte semaphore[ENTRIES];
-#define RAW 0
-#define MAKING 1
-#define MADE 2
 bit over;    /* the last writer has ended */
 byte ended;  /* consumers that will not come again */
-
-#ifdef STRICT
-#define FIT(e) (semaphore[e] == MADE)
-#else
-#define FIT(e) (semaphore[e] != RAW)
-#endif
 
 /* A store, and perhaps the death of whoever made it: nobody else can tell
  * whether the death was then or later, before the next store. */
@@ -164,10 +150,6 @@ attach:
 #else
   free_entry (e);
 #endif
-#if defined(POSTS) && !defined(INIT_ONCE)
-  STORE (semaphore[e] = MAKING);
-  STORE (semaphore[e] = MADE);
-#endif
 #if !defined(ATTACH_BIT_FIRST) && !defined(LEASE_BEFORE_BIT)
   set_bit (e);
 #endif
@@ -200,7 +182,7 @@ lease_next:
 release:
     STORE (held[me] = NONE; lease[e] = NONE; seq = 0; cell = 0)
 #ifdef POSTS
-  :: set_waiting (e, true); /* and asleep, until a post or the slice ends */
+  :: set_waiting (e, true); /* and asleep, until woken or the slice ends */
     set_waiting (e, false)
 #endif
   :: break
@@ -340,7 +322,6 @@ takeover:
     if
     :: attached & BIT (e) ->
       atomic { waiting[e] = false; WRITER_MAY_DIE };
-      atomic { MUST (made, FIT (e)); WRITER_MAY_DIE };
       atomic {
         if
         :: seq > 1 -> reach (ANOTHER_LIFE)
@@ -438,8 +419,7 @@ next_entry:
         if
         :: !(attached & BIT (e)) -> reach (LATE_POST)
         :: else
-        fi;
-        MUST (made, FIT (e))
+        fi
       };
 next_post:
       e++
@@ -467,9 +447,6 @@ init
     :: i < ENTRIES ->
       lease[i] = NONE;
       lock[i] = FREE;
-#ifdef INIT_ONCE
-      semaphore[i] = MADE;
-#endif
       i++
     :: else -> i = 0; break
     od;

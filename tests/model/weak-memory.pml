@@ -204,7 +204,7 @@ end:
 #if TEST == 2
 SHARED (head, 0);
 SHARED (waiting, 0);
-byte sem;
+bit asleep; /* the kernel's */
 
 active proctype Memory ()
 {
@@ -227,7 +227,7 @@ active proctype Writer ()
   :: waiting ->
     atomic { was = waiting; waiting = 0 }; /* an exchange acts on memory */
     if
-    :: was -> sem++; reach (YIELDED)
+    :: was -> asleep = 0; reach (YIELDED)
     :: else
     fi
   :: else
@@ -242,7 +242,12 @@ active proctype Consumer ()
 #endif
   if
   :: atomic { head == 1 -> reach (REFUSED) }
-  :: head == 0 -> atomic { sem > 0 -> reach (TAKEN) } /* or sleeps for ever */
+  :: head == 0 ->
+    DONE (waiting); /* the kernel compares what is in memory */
+    if
+    :: atomic { waiting -> asleep = 1 }; atomic { !asleep -> reach (TAKEN) }
+    :: !waiting
+    fi
   fi
 }
 #endif
