@@ -112,8 +112,8 @@ fc_slot_reserve (const char *slot, const fc_writer_options_t *given)
 
 /* The caller has the slot's lock. Consumers are told; its memory goes with the
  * last one that still drains it. Of another user's ring nothing is mapped,
- * since that user may cut it, nor are its semaphores posted to: its consumers
- * see before long that it has no name any more. */
+ * since that user may cut it: its consumers see before long that it has no name
+ * any more. */
 static void
 end_ring (const fc_dir_t *dir, const char *slot)
 {

@@ -193,7 +193,7 @@ fc_cells_publish (fc_generation_t *gen, uint32_t cell, fc_frame_t *frame)
                          memory_order_seq_cst);
   gen->head++;
   /* fc_cells_publish:C, pairs with fc_load_head:A (the place is stored
-   * before the frame counts) and with wait_semaphore:B (waiting is looked
+   * before the frame counts) and with wait_as_consumer:B (waiting is looked
    * at only after it). */
   atomic_store_explicit (&gen->words->head, gen->head, memory_order_seq_cst);
   /* fc_cells_publish:D, pairs with read_steady:A: an observer that read

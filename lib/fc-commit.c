@@ -6,7 +6,7 @@
 
 #include "fc-writer.h"
 
-/* Beyond this many waiting consumers the housekeeper posts. */
+/* Beyond this many waiting consumers the housekeeper wakes them. */
 #define POSTS_IN_COMMIT 4
 #define FRAME_FLAGS                                                            \
   (FC_FRAME_KEY | FC_FRAME_DELTA | FC_FRAME_HEADER | FC_FRAME_GAP              \

@@ -119,7 +119,7 @@ set_attachment (fc_consumer_t *c, fc_attachment_t *att)
   /* set_attachment:A, pairs with fc_consumer_interrupt:B. */
   had = atomic_exchange_explicit (&c->att, att, memory_order_seq_cst);
   while (atomic_load_explicit (&c->interrupters, memory_order_seq_cst) > 0)
-    ; /* a handful of instructions and a post, in another thread */
+    ; /* a handful of instructions and a wake-up, in another thread */
   fc_attachment_unref (had);
 }
 

@@ -159,8 +159,6 @@ write_header (fc_generation_t *gen, const fc_writer_options_t *options,
   h->header_size = sizeof *h;
   h->byte_order = FC_BYTE_ORDER;
   h->page_size = (uint32_t) sysconf (_SC_PAGESIZE);
-  h->sem_size = sizeof (sem_t);
-  h->libc_tag = FC_LIBC_TAG;
   h->id = id;
   h->lineage = from->lineage != 0 ? from->lineage : id;
   h->lineage_first = from->lineage != 0 ? from->lineage_first : from->first_seq;
@@ -448,7 +446,7 @@ fc_generation_set_state (fc_generation_t *gen, fc_state_t state)
   atomic_store_explicit (&gen->words->state, state, memory_order_seq_cst);
   atomic_fetch_add_explicit (&gen->words->wake, 1, memory_order_seq_cst);
   fc_table_post_all (&gen->table);
-  fc_wake_observers (&gen->words->wake);
+  fc_futex_wake (&gen->words->wake, INT_MAX);
   /* Who watches the directory (fc_slot_dirs) does not see the words. */
   (void) futimens (gen->fd, NULL);
 }

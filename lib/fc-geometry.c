@@ -179,23 +179,7 @@ check_machine (const fc_ring_header_t *h, const char *path)
                     "%s was laid out for pages of %u bytes, here they have "
                     "%u; its writer must run on this machine",
                     path, h->page_size, page);
-  if (h->libc_tag != FC_LIBC_TAG || h->sem_size != sizeof (sem_t))
-    return fc_fail (-EPROTO,
-                    "%s was made with another C library (tag %u, semaphores "
-                    "of %u bytes; here tag %u, %zu bytes): writer and "
-                    "consumer must be of one word size and C library",
-                    path, h->libc_tag, h->sem_size, FC_LIBC_TAG,
-                    sizeof (sem_t));
   return 0;
-}
-
-bool
-fc_is_foreign_reservation (const fc_ring_header_t *h)
-{
-  return memcmp (h->magic, FC_RING_MAGIC, sizeof h->magic) == 0
-         && h->layout_version == FC_LAYOUT_VERSION
-         && h->header_size == sizeof *h && h->reserved == 1
-         && (h->libc_tag != FC_LIBC_TAG || h->sem_size != sizeof (sem_t));
 }
 
 int

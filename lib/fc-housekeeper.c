@@ -1,5 +1,5 @@
 /* The writer's housekeeper: a thread for what a frame must not pay for. It
- * keeps spare cells, frees what the dead held, posts where many wait, wakes
+ * keeps spare cells, frees what the dead held, wakes where many wait, and
  * observers, watches whether the slot was taken away, and gives up replaced
  * rings.
  *
@@ -21,9 +21,9 @@ void
 fc_housekeeper_ask (fc_writer_t *writer, uint32_t work)
 {
   /* fc_housekeeper_ask:A, pairs with keep_house:A: whoever finds nothing
-   * asked posts. */
+   * asked wakes. */
   if (atomic_fetch_or_explicit (&writer->work, work, memory_order_seq_cst) == 0)
-    sem_post (&writer->work_sem);
+    fc_futex_wake_own (&writer->work);
 }
 
 static fc_generation_t *
@@ -215,7 +215,7 @@ do_work (fc_writer_t *writer, fc_generation_t *gen, uint32_t work)
   if ((work & FC_WORK_POST) != 0)
     fc_table_post_waiting (&gen->table, UINT32_MAX);
   if ((work & FC_WORK_OBSERVE) != 0)
-    fc_wake_observers (&gen->words->wake);
+    fc_futex_wake (&gen->words->wake, INT_MAX);
   if ((work & FC_WORK_SPARE) != 0)
     append_cells (writer, gen, false);
 }
@@ -256,12 +256,7 @@ keep_house (void *data)
           done (writer, gen);
         }
       if (!more)
-        {
-          struct timespec until = fc_until (next_tick, TICK_NS);
-
-          while (fc_sem_wait (&writer->work_sem, &until) < 0 && errno == EINTR)
-            ;
-        }
+        fc_futex_wait_own (&writer->work, 0, fc_until (next_tick, TICK_NS));
       /* keep_house:A, pairs with fc_housekeeper_ask:A. */
       work = atomic_exchange_explicit (&writer->work, 0, memory_order_seq_cst);
     }

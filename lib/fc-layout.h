@@ -8,24 +8,16 @@
 #ifndef FC_LAYOUT_H
 #define FC_LAYOUT_H
 
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "fc.h"
 
-#define FC_LAYOUT_VERSION 2u
+#define FC_LAYOUT_VERSION 3u
 #define FC_RING_MAGIC "fcRING\r\n"
 #define FC_TABLE_MAGIC "fcTABLE\n"
 #define FC_BYTE_ORDER 0x01020304u
-
-/* Which C library laid the semaphores out. */
-#if defined(__GLIBC__)
-#define FC_LIBC_TAG 1u
-#else
-#define FC_LIBC_TAG 2u
-#endif
 
 /* Two lines of 64 bytes: neighbouring lines are fetched together. */
 #define FC_LINE 128u
@@ -42,8 +34,7 @@ typedef struct
   uint32_t header_size; /* sizeof of this struct */
   uint32_t byte_order;  /* FC_BYTE_ORDER as the writer's machine stores it */
   uint32_t page_size;   /* bytes */
-  uint32_t sem_size;    /* sizeof (sem_t) */
-  uint32_t libc_tag;    /* FC_LIBC_TAG */
+  uint32_t spare[2];    /* 0 */
   uint64_t id;          /* random; names the consumer table */
   uint64_t lineage;     /* id of the ring in which this count of seq began */
   uint64_t frame_size;  /* bytes of the largest frame */
@@ -156,13 +147,9 @@ typedef struct
  * of the file whose it is. */
 typedef struct
 {
-  _Alignas(FC_LINE) _Atomic uint32_t waiting; /* 1: post when a frame comes */
-  _Atomic uint32_t request;                   /* 1: a key frame is wanted */
-  union
-  {
-    sem_t sem; /* process-shared */
-    uint8_t room[64];
-  } wake;
+  /* 1: wake when a frame comes; a futex word */
+  _Alignas(FC_LINE) _Atomic uint32_t waiting;
+  _Atomic uint32_t request; /* 1: a key frame is wanted */
   /* for display */
   _Alignas(FC_LINE) _Atomic uint32_t pid;
   _Atomic uint32_t uid;
@@ -215,10 +202,9 @@ FC_AT (fc_cell_header_t, capture_ns, 96);
 FC_AT (fc_cell_header_t, keys, 120);
 _Static_assert(sizeof (fc_table_header_t) == 40, "fc_table_header_t");
 _Static_assert(sizeof (fc_entry_t) == 2 * FC_LINE, "fc_entry_t");
-FC_AT (fc_entry_t, wake, 8);
+FC_AT (fc_entry_t, request, 4);
 FC_AT (fc_entry_t, pid, FC_LINE);
 FC_AT (fc_entry_t, lease, 2 * FC_LINE);
-_Static_assert(sizeof (sem_t) <= 64, "sem_t");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2,
                "shared words must be lock-free");
 

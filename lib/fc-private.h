@@ -6,6 +6,7 @@
 #define FC_PRIVATE_H
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -70,11 +71,26 @@ uint64_t fc_now (clockid_t clock);
 /* When a wait of TIMEOUT (ns, FC_FOREVER) ends: monotonic ns. */
 uint64_t fc_deadline (int64_t timeout);
 /* UNTIL, at most LIMIT ns from now. */
-struct timespec fc_until (uint64_t until, uint64_t limit);
+uint64_t fc_until (uint64_t until, uint64_t limit);
 /* Sleep for NS, however many signals come meanwhile. */
 void fc_pause (uint64_t ns);
-/* sem_clockwait () on the monotonic clock. */
-int fc_sem_wait (sem_t *sem, const struct timespec *until);
+
+/* fc-futex.c ------------------------------------------------------------- */
+
+/* Sleep while *WORD is VALUE, until woken, or UNTIL (monotonic ns). Any return
+ * may be for nothing: look again. */
+void fc_futex_wait (const _Atomic uint32_t *word, uint32_t value,
+                    uint64_t until);
+/* The same on a word of this process alone. */
+void fc_futex_wait_own (const _Atomic uint32_t *word, uint32_t value,
+                        uint64_t until);
+/* On both at once; before Linux 5.16, on WORD alone. */
+void fc_futex_wait_either (const _Atomic uint32_t *word, uint32_t value,
+                           const _Atomic uint32_t *own, uint32_t own_value,
+                           uint64_t until);
+/* Wake so many who sleep on WORD, or all who sleep on one's own. */
+void fc_futex_wake (_Atomic uint32_t *word, int sleepers);
+void fc_futex_wake_own (_Atomic uint32_t *word);
 
 /* Times in a ring are those of the machine's own monotonic clock, so that all
  * processes understand them: what is to be added to get this process's, which
@@ -117,9 +133,6 @@ int fc_take_writer_sizes (fc_writer_options_t *into,
 /* Check a ring's header, already copied, against the size of its file. */
 int fc_check_ring_header (const fc_ring_header_t *header, uint64_t file_size,
                           const char *path, fc_geometry_t *geo);
-/* Whether a header that did not pass is of a slot that was reserved for
- * programs with another C library. */
-bool fc_is_foreign_reservation (const fc_ring_header_t *header);
 int fc_check_table_header (const fc_table_header_t *header,
                            const fc_geometry_t *geo, uint64_t id,
                            uint64_t file_size, const char *path);
@@ -265,6 +278,7 @@ void fc_table_detach (fc_table_t *table, uint32_t i);
  * description that owns an entry: its own lock would not stop it. */
 unsigned fc_table_reap (fc_table_t *table);
 /* Post to every attached consumer, waiting or not. */
+void fc_table_post (fc_entry_t *entry);
 void fc_table_post_all (fc_table_t *table);
 /* Post to those who wait; returns false, having posted to nobody, where they
  * are more than LIMIT. */
@@ -308,8 +322,6 @@ int fc_sweep (const fc_dir_t *dir, const char *slot);
  * was removed. */
 void fc_sweep_without_lock (const fc_dir_t *dir, const char *slot,
                             uint64_t gone);
-/* Wake those who sleep on the ring's own word. */
-void fc_wake_observers (_Atomic uint32_t *wake);
 uint64_t fc_random (void);
 
 /* fc-view.c -------------------------------------------------------------- */

@@ -155,8 +155,7 @@ prepare_first (fc_writer_t *writer, fc_writer_options_t *options)
       fc_ring_close (&ring);
       return r;
     }
-  if (r != -ENOENT
-      && (r != -EPROTO || fc_is_foreign_reservation (&ring.header)))
+  if (r != -ENOENT && r != -EPROTO)
     return r;
   if (r == -EPROTO)
     fc_log (&writer->log, FC_LOG_WARNING, "replaces what was there: %s",

@@ -4,13 +4,10 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fc-private.h"
@@ -239,12 +236,6 @@ fc_sweep_without_lock (const fc_dir_t *dir, const char *slot, uint64_t gone)
   if (gone != 0)
     (void) remove_table (dir, slot, gone);
   (void) sweep (dir, slot, NULL);
-}
-
-void
-fc_wake_observers (_Atomic uint32_t *wake)
-{
-  syscall (SYS_futex, (uint32_t *) wake, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 uint64_t

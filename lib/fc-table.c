@@ -149,8 +149,6 @@ take_entry (fc_table_t *table, uint32_t i)
 
   /* Whoever had it is dead, or left: what it held is freed first. */
   free_entry (table, i);
-  if (sem_init (&entry->wake.sem, 1, 0) < 0)
-    return fc_fail (-errno, "can not make a semaphore: %s", strerror (errno));
   atomic_store_explicit (&entry->cursor, 0, memory_order_relaxed);
   atomic_store_explicit (&entry->delivered, 0, memory_order_relaxed);
   atomic_store_explicit (&entry->dropped, 0, memory_order_relaxed);
@@ -219,24 +217,26 @@ fc_table_reap (fc_table_t *table)
 }
 
 void
+fc_table_post (fc_entry_t *entry)
+{
+  /* fc_table_post:A, pairs with wait_as_consumer:A and the kernel's look at
+   * waiting. Wakes in any case: a writer that died may have stored the 0. */
+  atomic_store_explicit (&entry->waiting, 0, memory_order_seq_cst);
+  fc_futex_wake (&entry->waiting, 1);
+}
+
+void
 fc_table_post_all (fc_table_t *table)
 {
   for (uint32_t i = fc_table_next (table, 0); i < table->entries;
        i = fc_table_next (table, i + 1))
-    {
-      fc_entry_t *entry = fc_table_entry (table, i);
-
-      /* fc_table_post_all:A: cleared too, so that the next frame does not
-       * post a second time for the same wait. */
-      atomic_exchange_explicit (&entry->waiting, 0, memory_order_seq_cst);
-      sem_post (&entry->wake.sem);
-    }
+    fc_table_post (fc_table_entry (table, i));
 }
 
 static bool
 is_waiting (fc_entry_t *entry)
 {
-  /* is_waiting:A, pairs with wait_semaphore:A: head was stored
+  /* is_waiting:A, pairs with wait_as_consumer:A: head was stored
    * before this load, waiting before the consumer's look at head: one of the
    * two sees the other. */
   return atomic_load_explicit (&entry->waiting, memory_order_seq_cst) != 0;
@@ -259,12 +259,12 @@ fc_table_post_waiting (fc_table_t *table, unsigned limit)
     {
       fc_entry_t *entry = fc_table_entry (table, i);
 
-      /* fc_table_post_waiting:A: whoever gets the 1 posts, so that a wait is
-       * posted to once. */
+      /* fc_table_post_waiting:A: whoever gets the 1 wakes, so that a wait is
+       * woken once. */
       if (is_waiting (entry)
           && atomic_exchange_explicit (&entry->waiting, 0, memory_order_seq_cst)
                  != 0)
-        sem_post (&entry->wake.sem);
+        fc_futex_wake (&entry->waiting, 1);
     }
   return true;
 }

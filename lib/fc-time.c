@@ -28,55 +28,25 @@ fc_deadline (int64_t timeout)
   return now + (uint64_t) timeout;
 }
 
-struct timespec
+uint64_t
 fc_until (uint64_t until, uint64_t limit)
 {
   uint64_t latest = fc_now (CLOCK_MONOTONIC) + limit;
-  struct timespec at;
 
-  if (until > latest)
-    until = latest;
-  at.tv_sec = (time_t) (until / FC_NS_PER_S);
-  at.tv_nsec = (long) (until % FC_NS_PER_S);
-  return at;
+  return until < latest ? until : latest;
 }
 
 void
 fc_pause (uint64_t ns)
 {
-  struct timespec until = fc_until (INT64_MAX, ns);
+  uint64_t end = fc_until (INT64_MAX, ns);
+  struct timespec until;
 
+  until.tv_sec = (time_t) (end / FC_NS_PER_S);
+  until.tv_nsec = (long) (end % FC_NS_PER_S);
   while (clock_nanosleep (CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL)
          == EINTR)
     ;
-}
-
-int
-fc_sem_wait (sem_t *sem, const struct timespec *until)
-{
-#ifdef __GLIBC__
-  return sem_clockwait (sem, CLOCK_MONOTONIC, until);
-#else
-  /* musl has none. All waits are short, so that what a step of the wall clock
-   * adds to one of them ends with the next post. */
-  struct timespec now, at;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  clock_gettime (CLOCK_REALTIME, &at);
-  at.tv_sec += until->tv_sec - now.tv_sec;
-  at.tv_nsec += until->tv_nsec - now.tv_nsec;
-  if (at.tv_nsec < 0)
-    {
-      at.tv_nsec += FC_NS_PER_S;
-      at.tv_sec--;
-    }
-  else if (at.tv_nsec >= FC_NS_PER_S)
-    {
-      at.tv_nsec -= FC_NS_PER_S;
-      at.tv_sec++;
-    }
-  return sem_timedwait (sem, &at);
-#endif
 }
 
 /* Time namespaces --------------------------------------------------------- */

@@ -1,40 +1,19 @@
-/* Waiting: for a frame, by a semaphore or, for observers, by a futex; for the
- * slot itself; and being interrupted.
+/* Waiting: for a frame, on a word of one's own or, for observers, on the
+ * ring's; for the slot itself; and being interrupted.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <limits.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fc-consumer.h"
 
-#ifndef SYS_futex_waitv
-#define SYS_futex_waitv 449
-#endif
-
-/* As linux/futex.h has it since 5.16. */
-typedef struct
-{
-  uint64_t val;
-  uint64_t uaddr;
-  uint32_t flags;
-  uint32_t reserved;
-} waiter_t;
-
-#define WAIT_32 2u
-#define WAIT_PRIVATE 128u
-
-/* Posts that a wait can find left over: one of its own, and one for each
- * take-over and interrupt; whoever the slot trusts could have posted more. */
-#define DRAIN_MAX 64
 /* An observer can be woken late by another one: it looks again by itself,
  * after about one frame's time. */
 #define OBSERVER_SLICE_MIN_NS (FC_NS_PER_S / 60)
@@ -118,31 +97,25 @@ look_at_life (fc_consumer_t *c)
                   att->path);
 }
 
+/* A word of one's own: whoever is trusted could wake it too early, or take a
+ * wake-up away, for which it is a slice. */
 static void
-wait_semaphore (fc_consumer_t *c, fc_attachment_t *att, uint64_t until)
+wait_as_consumer (fc_consumer_t *c, fc_attachment_t *att, uint64_t until)
 {
   fc_entry_t *entry = att->entry;
-  struct timespec at;
 
-  for (int i = 0; i < DRAIN_MAX && sem_trywait (&entry->wake.sem) == 0; i++)
-    ;
-  /* wait_semaphore:A, pairs with is_waiting:A. */
+  /* wait_as_consumer:A, pairs with is_waiting:A. */
   atomic_store_explicit (&entry->waiting, 1, memory_order_seq_cst);
-  /* wait_semaphore:B, pairs with fc_cells_publish:C: looked at after
-   * waiting was stored. */
+  /* wait_as_consumer:B, pairs with fc_cells_publish:C: looked at after waiting
+   * was stored. Who wakes has stored 0 before, which FUTEX_WAIT compares. */
   if (!has_news (c, att) && !is_interrupted (c))
-    {
-      at = fc_until (until, FC_SLICE_NS);
-      (void) fc_sem_wait (&entry->wake.sem, &at);
-    }
+    fc_futex_wait (&entry->waiting, 1, fc_until (until, FC_SLICE_NS));
   atomic_store_explicit (&entry->waiting, 0, memory_order_relaxed);
 }
 
 static void
-wait_futex (fc_consumer_t *c, const fc_attachment_t *att, uint64_t until)
+wait_as_observer (fc_consumer_t *c, const fc_attachment_t *att, uint64_t until)
 {
-  struct timespec at;
-  waiter_t waiters[2];
   uint64_t slice = fc_now (CLOCK_MONOTONIC) - c->frame_at;
   uint32_t wake;
 
@@ -150,24 +123,11 @@ wait_futex (fc_consumer_t *c, const fc_attachment_t *att, uint64_t until)
     slice = OBSERVER_SLICE_MIN_NS;
   if (slice > FC_SLICE_NS)
     slice = FC_SLICE_NS;
-  if (fc_load_wake (att, &wake) < 0 || has_news (c, att) || is_interrupted (c))
-    return;
-  memset (waiters, 0, sizeof waiters);
-  waiters[0].val = wake;
-  waiters[0].uaddr = (uintptr_t) &att->words->wake;
-  waiters[0].flags = WAIT_32;
-  waiters[1].val = 0;
-  waiters[1].uaddr = (uintptr_t) &c->interrupted;
-  waiters[1].flags = WAIT_32 | WAIT_PRIVATE;
-  at = fc_until (until, slice);
-  if (syscall (SYS_futex_waitv, waiters, 2, 0, &at, CLOCK_MONOTONIC) < 0
-      && errno == ENOSYS)
-    {
-      /* Before Linux 5.16: an interrupt is seen a slice later. */
-      at = fc_until (until, slice);
-      (void) syscall (SYS_futex, &att->words->wake, FUTEX_WAIT_BITSET, wake,
-                      &at, NULL, FUTEX_BITSET_MATCH_ANY);
-    }
+  /* Before Linux 5.16 an interrupt is seen a slice later. */
+  if (fc_load_wake (att, &wake) == 0 && !has_news (c, att)
+      && !is_interrupted (c))
+    fc_futex_wait_either (&att->words->wake, wake, &c->interrupted, 0,
+                          fc_until (until, slice));
 }
 
 int
@@ -197,9 +157,9 @@ fc_consumer_wait (fc_consumer_t *c, uint64_t until)
   if (r < 0)
     return r;
   if (att->observing)
-    wait_futex (c, att, until);
+    wait_as_observer (c, att, until);
   else
-    wait_semaphore (c, att, until);
+    wait_as_consumer (c, att, until);
   return 0;
 }
 
@@ -275,14 +235,13 @@ fc_consumer_interrupt (fc_consumer_t *c)
   /* fc_consumer_interrupt:A, pairs with is_interrupted:A. */
   atomic_store_explicit (&c->interrupted, 1, memory_order_seq_cst);
   (void) !write (c->event_fd, &one, sizeof one);
-  (void) syscall (SYS_futex, &c->interrupted, FUTEX_WAKE_PRIVATE, INT_MAX, NULL,
-                  NULL, 0);
+  fc_futex_wake_own (&c->interrupted);
   /* fc_consumer_interrupt:B, pairs with set_attachment:A: the attachment
    * is not left while one of these is under way. */
   atomic_fetch_add_explicit (&c->interrupters, 1, memory_order_seq_cst);
   att = atomic_load_explicit (&c->att, memory_order_seq_cst);
   if (att != NULL && !att->observing)
-    sem_post (&att->entry->wake.sem);
+    fc_table_post (att->entry);
   atomic_fetch_sub_explicit (&c->interrupters, 1, memory_order_seq_cst);
   errno = saved;
 }

@@ -85,7 +85,6 @@ fc_writer_free (fc_writer_t *writer)
       writer->replaced = gen->next;
       fc_generation_unref (gen);
     }
-  sem_destroy (&writer->work_sem);
   pthread_mutex_destroy (&writer->renewing);
   pthread_mutex_destroy (&writer->keeping);
   pthread_mutex_destroy (&writer->mutex);
@@ -133,7 +132,6 @@ fc_writer_open (fc_writer_t **result, const char *slot,
   pthread_mutex_init (&writer->mutex, NULL);
   pthread_mutex_init (&writer->renewing, NULL);
   pthread_mutex_init (&writer->keeping, NULL);
-  sem_init (&writer->work_sem, 0, 0);
   strcpy (writer->slot, slot);
   writer->refs = 1;
   writer->lock_fd = -1;

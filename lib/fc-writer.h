@@ -180,8 +180,7 @@ struct fc_writer
 
   pthread_t thread;
   bool running;
-  sem_t work_sem;
-  _Atomic uint32_t work; /* FC_WORK_* */
+  _Atomic uint32_t work; /* FC_WORK_*; the housekeeper sleeps on it */
 };
 
 /* fc-writer.c */

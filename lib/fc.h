@@ -85,7 +85,7 @@ FC_BEGIN_DECLS
  *   -EMSGSIZE  a frame, format or block larger than its place
  *   -ENOENT    no such slot        -EACCES, -EPERM  not permitted
  *   -EINVAL    an argument         -EPROTO          not a ring, damaged, or
- *              made by an incompatible version or C library
+ *              made by an incompatible version
  */
 
 #define FC_TIME_NONE UINT64_MAX

@@ -11,7 +11,6 @@
 
 #include <dirent.h>
 #include <linux/futex.h>
-#include <semaphore.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -109,13 +108,6 @@ WRAP (int, clock_nanosleep,
       (clockid_t clock, int flags, const struct timespec *until,
        struct timespec *left),
       (clock, flags, until, left), with, EINTR, INTERRUPTED)
-WRAP (int, sem_init, (sem_t * sem, int shared, unsigned value),
-      (sem, shared, value), -1, EINVAL, FAILS)
-WRAP (int, sem_post, (sem_t * sem), (sem), -1, EOVERFLOW, 0)
-WRAP (int, sem_trywait, (sem_t * sem), (sem), -1, EAGAIN, INTERRUPTED)
-WRAP (int, sem_clockwait,
-      (sem_t * sem, clockid_t clock, const struct timespec *until),
-      (sem, clock, until), -1, ETIMEDOUT, INTERRUPTED)
 WRAP (int, pthread_create,
       (pthread_t * thread, const pthread_attr_t *attributes, thread_func_t func,
        void *arg),

@@ -244,12 +244,6 @@ static const field_t ring_fields[] = {
   FIELD (fc_ring_header_t, format_capacity),
 };
 
-/* These make the semaphores another library's; observers have none. */
-static const field_t sem_fields[] = {
-  FIELD (fc_ring_header_t, sem_size),
-  FIELD (fc_ring_header_t, libc_tag),
-};
-
 static const field_t table_fields[] = {
   FIELD (fc_table_header_t, magic),
   FIELD (fc_table_header_t, layout_version),
@@ -320,24 +314,6 @@ each_field_of_the_rings_header_is_checked (void)
   make_files ();
   check_fields (&ring, ring_fields, sizeof ring_fields / sizeof ring_fields[0],
                 -EPROTO);
-}
-
-static void
-semaphores_of_another_library_are_refused (void)
-{
-  make_files ();
-  for (int i = 0; i < 2; i++)
-    {
-      uint32_t *field = (uint32_t *) (ring.data + sem_fields[i].offset);
-
-      *field ^= 3;
-      bytes_store (&ring, ring.size);
-      CHECK_RET (try_everything (0), -EPROTO);
-      CHECK_DETAIL ("librar");
-      try_to_write ();
-      *field ^= 3;
-      restore ();
-    }
 }
 
 static void
@@ -416,15 +392,9 @@ damaged_entries_crash_nobody (void)
     {
       for (int hits = 0; hits < 200; hits++)
         {
-          const fc_table_header_t *h = (const fc_table_header_t *) table.data;
           size_t at
               = FC_LINE + (size_t) (chance (&random) % (table.size - FC_LINE));
-          size_t in_entry = (at - h->entries_offset) % h->entry_stride;
 
-          /* not the semaphore: to be able to damage it is what trust means */
-          if (at >= h->entries_offset && in_entry >= offsetof (fc_entry_t, wake)
-              && in_entry < offsetof (fc_entry_t, pid))
-            continue;
           table.data[at] = (uint8_t) chance (&random);
         }
       bytes_store (&table, table.size);
@@ -471,7 +441,6 @@ static const test_t tests[] = {
   TEST (table_cut_short_at_any_length),
   TEST (zeroes_and_noise_are_not_a_ring),
   SLOW_TEST (each_field_of_the_rings_header_is_checked, 60),
-  TEST (semaphores_of_another_library_are_refused),
   TEST (each_field_of_the_tables_header_is_checked),
   TEST (missing_table_is_an_error_in_the_end),
   SLOW_TEST (damage_behind_the_header_crashes_nobody, 90),

@@ -200,8 +200,7 @@ observe_to_the_end (void *arg)
 }
 
 /* Root collects and removes what is not its own. To map such a ring would let
- * its owner end the registry with a signal, and to post to its semaphores make
- * it sleep for ever. */
+ * its owner end the registry with a signal. */
 static void
 root_ends_a_foreign_ring_untouched (void)
 {

@@ -37,8 +37,7 @@ cleared_lease_is_told (void)
   fc_writer_close (writer);
 }
 
-/* Everything of an entry but its semaphore, whose damage no library can
- * bear: that is what trust means. */
+/* Everything of an entry. */
 static void
 scribble (void *arg)
 {
