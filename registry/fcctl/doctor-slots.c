@@ -13,7 +13,6 @@
 
 typedef enum
 {
-  LIBC,
   VERSION,
   DAMAGED
 } Defect;
@@ -22,8 +21,6 @@ typedef enum
 static Defect
 defect_of (const FcctlDoctorSlot *slot)
 {
-  if (strstr (slot->detail, "another C library") != NULL)
-    return LIBC;
   return strstr (slot->detail, "layout version") != NULL ? VERSION : DAMAGED;
 }
 
@@ -37,14 +34,6 @@ tell_defects (FcctlDoctor *doctor, Defect defect, const gchar *remedy)
       if (slot->result == -EPROTO && defect_of (slot) == defect)
         fcctl_doctor_fault (doctor, slot->name, remedy, "%s.", slot->detail);
     }
-}
-
-void
-fcctl_doctor_libc_mismatch (FcctlDoctor *doctor)
-{
-  tell_defects (doctor, LIBC,
-                "Build or install framecache for one C library and word size, "
-                "for all programs that share slots.");
 }
 
 void

@@ -27,8 +27,6 @@ static const Check checks[] = {
   { "shm-full", fcctl_doctor_shm_full, "some of it is free" },
   { "memory-limit", fcctl_doctor_memory_limit,
     "the slots fit in the control group's memory" },
-  { "libc-mismatch", fcctl_doctor_libc_mismatch,
-    "all are of this C library and word size" },
   { "version-mismatch", fcctl_doctor_version_mismatch,
     "all are of this version's layout" },
   { "ring-damaged", fcctl_doctor_ring_damaged, "all are whole" },

@@ -72,7 +72,6 @@ void fcctl_doctor_shm_full (FcctlDoctor *doctor);
 void fcctl_doctor_memory_limit (FcctlDoctor *doctor);
 
 /* Slots. */
-void fcctl_doctor_libc_mismatch (FcctlDoctor *doctor);
 void fcctl_doctor_version_mismatch (FcctlDoctor *doctor);
 void fcctl_doctor_ring_damaged (FcctlDoctor *doctor);
 void fcctl_doctor_ring_unreadable (FcctlDoctor *doctor);

@@ -185,10 +185,6 @@ class Doctor(Base):
             'ring-damaged', 'cam0', 'damaged')]
         self.assertEqual(subjects, ['cam0', 'dir', 'text'])
 
-    def test_libc_mismatch(self):
-        self.edit(self.ring(), 28, struct.pack('I', 7))
-        self.fault('libc-mismatch', 'cam0', 'C library', 'tag 7')
-
     def test_version_mismatch(self):
         self.edit(self.ring(), 8, struct.pack('I', 99))
         self.fault('version-mismatch', 'cam0', 'version 99')
