@@ -132,13 +132,20 @@ lease (fc_consumer_t *c, uint64_t word, uint32_t k, fc_frame_t *frame)
 {
   fc_attachment_t *att = c->att;
   uint32_t cell = FC_MAP_CELL (word);
+  const fc_cell_header_t *h = &att->headers[cell];
   const uint8_t *from;
   int r = fc_claim (att, c->cursor, word, k);
 
   if (r != 0)
     return r;
-  r = fc_fill_frame (att, &att->headers[cell], frame);
-  if (r < 0)
+  r = fc_fill_frame (att, h, frame);
+  /* lease:A, pairs with fc_cells_get:A: what was told of the frame is this
+   * frame's, also where whom the slot trusts cleared the lease meanwhile. */
+  fc_fence (memory_order_acquire);
+  if (r == 0
+      && atomic_load_explicit (&h->seq, memory_order_relaxed) != c->cursor)
+    r = 1;
+  if (r != 0)
     {
       fc_end_lease (att, k);
       return r;

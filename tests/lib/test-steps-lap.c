@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "fc-test-bytes.h"
 #include "fc-test-steps.h"
 
 /* Laps ------------------------------------------------------------------- */
@@ -150,6 +151,83 @@ observer_lapped_at_any_instruction (void)
   check_all_laps ((way_t){ .observe = 1, .stride = stride (23) });
 }
 
+/* Lies ------------------------------------------------------------------- */
+
+static void
+lease_stepped (void *arg)
+{
+  fc_consumer_options_t options = from (FC_START_LIVE);
+  fc_consumer_t *consumer;
+  uint64_t next;
+
+  (void) arg;
+  options.wait_ns = BOUND;
+  consumer = consumer_with ("cam0", &options);
+  next = consumer_stats (consumer).first;
+  traced ();
+  for (;;)
+    {
+      fc_frame_t frame = FC_FRAME_INIT;
+
+      mark ();
+      CHECK_CMP (fc_consumer_lease (consumer, &frame, 0), >=, 0);
+      mark ();
+      CHECK_EQ (frame.seq, next + frame.dropped);
+      next = frame.seq + 1;
+      if (!whole (frame.data, frame.size, frame.seq))
+        CHECK_RET (fc_frame_intact (consumer, &frame), 0);
+      fc_consumer_release (consumer, &frame);
+      check_counts (consumer);
+      CHECK_RET (drain (consumer, &next), FC_TIMEOUT);
+    }
+}
+
+/* Its lease is taken away and, when it is too late, put back. */
+static void
+overtake_by_a_lie (fc_writer_t *writer, void *table, unsigned frames)
+{
+  uint32_t lease[4];
+  fc_frame_t half;
+
+  for (unsigned k = 0; k < 4; k++)
+    lease[k] = atomic_exchange (&table_entry (table, 0)->lease[k], 0);
+  overtake (writer, frames, true, &half);
+  let_be (writer, &half);
+  for (unsigned k = 0; k < 4; k++)
+    atomic_store (&table_entry (table, 0)->lease[k], lease[k]);
+}
+
+static void
+leaser_betrayed_at_any_instruction (void)
+{
+  fc_writer_options_t options = tiny_ring ();
+  stepped_t stepped = STEPPED;
+  pid_t pid = spawn (lease_stepped, NULL);
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  void *table = bytes_map (table_path ("cam0"));
+  unsigned n = 0;
+
+  wait_mark (pid);
+  for (; stepped != ENDED; n += stride (3))
+    {
+      put_tiny (writer, options.ring_depth);
+      stepped = step (pid, n);
+      CHECK (stepped != ASLEEP);
+      /* so that there is one to be had, and its cell was one of these */
+      overtake_by_a_lie (writer, table, 3 + n % 4);
+      if (stepped != ENDED)
+        {
+          go_on (pid);
+          wait_mark (pid);
+        }
+      go_on (pid);
+      wait_mark (pid);
+    }
+  CHECK_CMP (n, >, 50u);
+  kill9 (pid);
+  fc_writer_close (writer);
+}
+
 /* Generations ------------------------------------------------------------ */
 
 static void
@@ -245,6 +323,7 @@ static const test_t tests[] = {
   SLOW_TEST (leaser_lapped_at_any_instruction, 240),
   SLOW_TEST (copier_lapped_at_any_instruction, 240),
   SLOW_TEST (observer_lapped_at_any_instruction, 240),
+  SLOW_TEST (leaser_betrayed_at_any_instruction, 240),
   SLOW_TEST (leaser_replaced_at_any_instruction, 240),
   SLOW_TEST (copier_replaced_at_any_instruction, 240),
   SLOW_TEST (observer_replaced_at_any_instruction, 240),
