@@ -326,6 +326,10 @@ show (fc_writer_t *writer, const fc_writer_options_t *options)
           (unsigned long long) (made->geo.ring_initial + made->geo.table_size));
   if (old != NULL)
     retire (writer, old);
+  else if (!made->adopted)
+    /* It may have taken the place of a damaged one, whose table nothing names
+     * any more. */
+    (void) fc_sweep (&writer->dir, writer->slot);
   return 0;
 }
 

@@ -324,6 +324,23 @@ each_field_of_the_tables_header_is_checked (void)
                 sizeof table_fields / sizeof table_fields[0], 0);
 }
 
+/* The next writer begins anew, and nothing of what it could not read stays. */
+static void
+damaged_table_goes_with_its_ring (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+
+  make_files ();
+  table.data[0] ^= 1;
+  bytes_store (&table, table.size);
+  writer = writer_new ("cam0", &options);
+  CHECK_EQ (writer_stats (writer).head, 0);
+  CHECK_EQ (count_files (test_dir), 3);
+  fc_writer_close (writer);
+  CHECK_EQ (count_files (test_dir), 1);
+}
+
 static void
 missing_table_is_an_error_in_the_end (void)
 {
@@ -442,6 +459,7 @@ static const test_t tests[] = {
   TEST (zeroes_and_noise_are_not_a_ring),
   SLOW_TEST (each_field_of_the_rings_header_is_checked, 60),
   TEST (each_field_of_the_tables_header_is_checked),
+  TEST (damaged_table_goes_with_its_ring),
   TEST (missing_table_is_an_error_in_the_end),
   SLOW_TEST (damage_behind_the_header_crashes_nobody, 90),
   SLOW_TEST (damaged_entries_crash_nobody, 60),
