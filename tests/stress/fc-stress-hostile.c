@@ -161,14 +161,40 @@ store_lease (table_t *table, fc_entry_t *entry)
   atomic_store (&entry->lease[value / 4 % LEASES], cell);
 }
 
+static fc_entry_t *
+entry_of (const table_t *table, uint32_t n)
+{
+  return (fc_entry_t *) (table->base + table->geo.entries_offset
+                         + (uint64_t) n * table->geo.entry_stride);
+}
+
+static _Atomic uint64_t *
+attached_of (const table_t *table, uint32_t n)
+{
+  return (_Atomic uint64_t *) (table->base + FC_ATTACHED_OFFSET) + n / 64;
+}
+
+/* Each on a cell of its own: as much as leases can take from the writer. */
+static void
+store_all_leases (table_t *table)
+{
+  uint32_t cells = table->geo.cells_planned;
+  uint32_t cell = (uint32_t) (chance (&table->random) % cells);
+
+  for (uint32_t n = 0; n < table->geo.max_consumers; n++)
+    {
+      atomic_fetch_or (attached_of (table, n), UINT64_C (1) << n % 64);
+      for (unsigned k = 0; k < LEASES; k++)
+        atomic_store (&entry_of (table, n)->lease[k], 1 + cell++ % cells);
+    }
+}
+
 static void
 lie (table_t *table)
 {
   uint32_t n = (uint32_t) (chance (&table->random) % table->geo.max_consumers);
-  fc_entry_t *entry = (fc_entry_t *) (table->base + table->geo.entries_offset
-                                      + (uint64_t) n * table->geo.entry_stride);
-  _Atomic uint64_t *attached
-      = (_Atomic uint64_t *) (table->base + FC_ATTACHED_OFFSET) + n / 64;
+  fc_entry_t *entry = entry_of (table, n);
+  _Atomic uint64_t *attached = attached_of (table, n);
 
   switch (chance (&table->random) % 8)
     {
@@ -209,6 +235,11 @@ run_liar (uint64_t seed)
             memcpy (table.base, &table.good, sizeof table.good);
           for (unsigned i = 0; i < 500; i++)
             lie (&table);
+          if (round % 8 == 0)
+            {
+              store_all_leases (&table);
+              sleep_ns ((int64_t) (chance (&table.random) % (8 * MS)));
+            }
           count (HOSTILE_ACTS, 500);
           sleep_ns ((int64_t) (chance (&table.random) % MS / 4));
         }
