@@ -4,9 +4,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import ctypes
 import errno
+import fcntl
 import mmap
 import os
 import re
+import struct
 import subprocess
 import unittest
 
@@ -76,6 +78,66 @@ class Descriptors(Handing):
               mmap.PROT_READ | mmap.PROT_WRITE)
         self.assertEqual(os.fstat(ring).st_size, size)
         self.assertEqual(self.mapping_made_writable(ring), errno.EACCES)
+
+    def test_the_ring_can_not_be_kept_from_its_writer(self):
+        """Nor sealed, locked for writing, named anew or cut from within."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        lock = struct.pack('hhqqi4x', fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+        empty_path, punch_hole, keep_size = 0x1000, 2, 1
+        self.live('cam0', rate=100)
+        ring, table = self.open('cam0')
+
+        def says(result):
+            return ctypes.get_errno() if result < 0 else 0
+
+        # linux/fcntl.h: F_ADD_SEALS, F_SEAL_WRITE; F_OFD_SETLK
+        for descriptor, error in (ring, errno.EPERM), (table, errno.EPERM):
+            with self.assertRaises(OSError) as caught:
+                fcntl.fcntl(descriptor, 1033, 8)
+            self.assertEqual(caught.exception.errno, error)
+        with self.assertRaises(OSError) as caught:
+            fcntl.fcntl(ring, 37, lock)
+        self.assertEqual(caught.exception.errno, errno.EBADF)
+        self.assertEqual(says(libc.fallocate(
+            ring, punch_hole | keep_size, ctypes.c_long(0),
+            ctypes.c_long(4096))), errno.EBADF)
+        name = f'{self.directory}/cam1.ring'.encode()
+        self.assertNotEqual(says(libc.linkat(ring, b'', -100, name,
+                                             empty_path)), 0)
+        self.assertFalse(os.path.exists(name))
+        # and its writer goes on
+        head = self.bus.get('cam0', 'WriteCursor')
+        wait_for(lambda: self.bus.get('cam0', 'WriteCursor') > head, 'frames')
+
+    @unittest.skipUnless(os.geteuid() == 0, 'only root can be another user')
+    def test_whom_it_is_passed_to_can_open_no_more_of_it(self):
+        """Nothing where the slot is its user's, or the ring to read."""
+        for name, access, opened in (('cam0', 'user', 0), ('cam1', 'all', 1)):
+            with self.subTest(access=access):
+                self.live(name, access=access)
+                descriptors = self.open(name)
+                child = os.fork()
+                if child == 0:
+                    os._exit(self.open_again_as_other(descriptors))
+                status = os.waitpid(child, 0)[1]
+                self.assertEqual(os.waitstatus_to_exitcode(status), opened)
+
+    @staticmethod
+    def open_again_as_other(descriptors):
+        """How often that can be done, in one way or the other."""
+        opened = 0
+        os.setgroups([])
+        os.setresgid(OTHER, OTHER, OTHER)
+        os.setresuid(OTHER, OTHER, OTHER)
+        ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # or /proc/self is root's
+        for descriptor in descriptors:
+            for mode in os.O_RDONLY, os.O_RDWR:
+                try:
+                    os.open(f'/proc/self/fd/{descriptor}', mode)
+                    opened += 1
+                except OSError:
+                    pass
+        return opened
 
     def mapping_made_writable(self, ring):
         """The errno of mprotect () of one that was for reading."""
