@@ -242,19 +242,18 @@ keep_house (void *data)
     {
       fc_generation_t *gen = current (writer);
       uint64_t now = fc_now (CLOCK_MONOTONIC);
-      bool more = false;
+      bool due = now >= next_tick, more = false;
 
       if (gen != NULL)
         {
           do_work (writer, gen, work);
-          if (now >= next_tick)
-            {
-              tick (writer, gen);
-              next_tick = now + tick_length (writer);
-            }
+          if (due)
+            tick (writer, gen);
           more = populate_some (writer, gen);
           done (writer, gen);
         }
+      if (due)
+        next_tick = now + tick_length (writer);
       if (!more)
         fc_futex_wait_own (&writer->work, 0, fc_until (next_tick, TICK_NS));
       /* keep_house:A, pairs with fc_housekeeper_ask:A. */

@@ -22,6 +22,7 @@
 #define FAILS 1u       /* the error that is given with it */
 #define INTERRUPTED 2u /* EINTR, be it only on some file systems */
 #define LONG 4u        /* EINTR again and again, if signals come fast */
+#define SLEEPS 8u      /* not an error: until somebody wakes */
 
 /* The program's own. before_call () returns what errno the call has to fail
  * with, 0 to let it be made. */
@@ -117,8 +118,9 @@ WRAP (ssize_t, getrandom, (void *into, size_t size, unsigned flags),
 WRAP (long, syscall,
       (long number, long a, long b, long c, long d, long e, long f),
       (number, a, b, c, d, e, f), -1, ENOSYS,
-      number == SYS_futex && (b & FUTEX_CMD_MASK) == FUTEX_WAKE ? 0
-                                                                : INTERRUPTED)
+      number == SYS_futex && (b & FUTEX_CMD_MASK) == FUTEX_WAKE
+          ? 0
+          : INTERRUPTED | SLEEPS)
 
 /* Linux has closed it, whatever close () returns. */
 int __real_close (int fd);

@@ -23,6 +23,7 @@ static _Thread_local bool armed;
 static fault_t fault;
 static unsigned calls, failing;
 static int failed; /* with what; 0: not yet */
+static _Atomic unsigned sleeps;
 
 static bool
 strikes (int error, unsigned can)
@@ -46,6 +47,7 @@ strikes (int error, unsigned can)
 static int
 before_call (int error, unsigned can)
 {
+  sleeps += (can & SLEEPS) != 0;
   if (!armed || !strikes (error, can))
     return 0;
   failed = fault == SIGNAL || fault == SIGNALS ? EINTR : error;
@@ -478,6 +480,33 @@ signals_do_not_keep_memory_from_being_reserved (void)
   fc_writer_close (writer);
 }
 
+/* A writer that prepared a ring and then could not prepare the next one has
+ * none, and its housekeeper has nothing to do. */
+static void
+housekeeper_without_a_ring_sleeps (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+  unsigned waits;
+
+  options.prepare = 1;
+  writer = writer_new ("cam0", &options);
+  options.frame_size *= 2;
+  fault = EXHAUSTED;
+  calls = failing = 0;
+  armed = true;
+  CHECK_CMP (fc_writer_prepare (writer, &options), <, 0);
+  armed = false;
+  /* its next look is due by then */
+  nanosleep (&(struct timespec){ 1, SEC / 2 }, NULL);
+  waits = sleeps;
+  nanosleep (&(struct timespec){ 0, SEC / 4 }, NULL);
+  CHECK_CMP (sleeps - waits, <, 10u);
+  CHECK_RET (fc_writer_renew (writer, &options), 1);
+  put (writer, 1);
+  fc_writer_close (writer);
+}
+
 static void
 write_and_die (void *arg)
 {
@@ -524,6 +553,7 @@ static const test_t tests[] = {
   SLOW_TEST (look_at_slot_whatever_fails, 120),
   SLOW_TEST (reserve_and_remove_whatever_fails, 120),
   TEST (signals_do_not_keep_memory_from_being_reserved),
+  TEST (housekeeper_without_a_ring_sleeps),
   TEST (ring_of_the_dead_stays_where_no_thread_can_be_made),
 };
 TEST_MAIN (tests)
