@@ -22,9 +22,8 @@ typedef struct
   bool ended;         /* by itself, all done */
 } told_t;
 
-/* What the children tell; made by watch (). */
-static told_t *told;
-/* The child's: at which point it gets which signal. */
+static told_t *told; /* by the children */
+/* The child's: whose points these are. */
 static const struct victim *armed;
 static _Thread_local bool is_main;
 
@@ -113,12 +112,12 @@ act (void *arg)
 }
 
 static victim_t
-victim_new (const scenario_t *scenario)
+victim_new (const scenario_t *scenario, int signal)
 {
   if (!told)
     told = share (sizeof *told);
   return (victim_t){ .scenario = scenario,
-                     .signal = SIGKILL,
+                     .signal = signal,
                      .ready = event_new (),
                      .go = event_new () };
 }
@@ -299,7 +298,8 @@ inherit (const scenario_t *scenario, reader_t *reader)
       check_reader (&reader[i]);
     }
   CHECK_EQ (writer_stats (writer).dropped, 0);
-  CHECK_EQ (writer_stats (writer).cells_leased, 0);
+  /* the housekeeper frees what the dead held */
+  WAIT_UNTIL (writer_stats (writer).cells_leased == 0);
   fc_writer_close (writer);
 }
 
@@ -460,27 +460,24 @@ check_clean (uint64_t free_before)
 
 typedef bool (*end_func_t) (const victim_t *victim, const victim_t *heir);
 
-/* Let SIGNAL strike at every STRIDEth point of SCENARIO, of which there are
+/* Let it come to its end at every STEPth of its points, of which there are
  * LEAST at the least. */
 static void
-strike (const scenario_t *scenario, int signal, end_func_t end, unsigned step,
-        unsigned least)
+strike (victim_t *victim, end_func_t end, unsigned step, unsigned least)
 {
-  victim_t victim = victim_new (scenario);
   unsigned ends = 0;
   bool struck = true;
   uint64_t before;
 
-  victim.signal = signal;
   mount_tmpfs (test_dir, 8 << 20, 0);
   before = bytes_free ();
-  for (; struck; victim.point += step, ends++)
+  for (; struck; victim->point += step, ends++)
     {
-      struck = end (&victim, NULL);
+      struck = end (victim, NULL);
       check_clean (before);
     }
   CHECK_CMP (told->points, >=, least);
-  fprintf (stderr, "# %u of %u points\n", ends - 1, told->points);
+  fprintf (stderr, "# %u ends, of %u points\n", ends, told->points);
 }
 
 /* Kill at every STEPth point, and after that the next writer at every STEPth
@@ -489,7 +486,8 @@ static void
 strike_twice (const scenario_t *scenario, unsigned step, unsigned least)
 {
   scenario_t next = { NULL, NULL, succeed, scenario->heir, false };
-  victim_t victim = victim_new (scenario), heir = victim_new (&next);
+  victim_t victim = victim_new (scenario, SIGKILL),
+           heir = victim_new (&next, SIGKILL);
   unsigned ends = 0;
   bool struck = true;
   uint64_t before;

@@ -86,17 +86,21 @@ dead_ring (void)
   reap (spawn (open_and_die, NULL));
 }
 
+/* Two of them: the entry of one is the next consumer's. */
 static void
 attach_and_die (void *arg)
 {
-  fc_frame_t frame = FC_FRAME_INIT;
-  fc_consumer_t *consumer = consumer_new ("cam0", FC_START_OLDEST);
+  for (int i = 0; i < 2; i++)
+    {
+      fc_frame_t frame = FC_FRAME_INIT;
+      fc_consumer_t *consumer = consumer_new ("cam0", FC_START_OLDEST);
 
-  CHECK_CMP (fc_consumer_lease (consumer, &frame, BOUND), >=, 0);
+      CHECK_CMP (fc_consumer_lease (consumer, &frame, BOUND), >=, 0);
+    }
   kill (getpid (), SIGKILL);
 }
 
-/* And a dead consumer in it, and a half-made ring beside it. */
+/* And dead consumers in it, and a half-made ring beside it. */
 static void
 dead_ring_and_more (void)
 {
@@ -227,6 +231,139 @@ write_reserved (void)
   finish_and_close ();
 }
 
+static int
+count_dead (const fc_consumer_stat_t *stat, void *user_data)
+{
+  *(unsigned *) user_data += kill ((pid_t) stat->pid, 0) < 0;
+  return 0;
+}
+
+static unsigned
+dead_consumers (void)
+{
+  unsigned dead = 0;
+
+  CHECK_OK (fc_slot_consumers (test_dir, "cam0", count_dead, &dead));
+  return dead;
+}
+
+/* Give the housekeeper all of its work: the dead are to be reaped, and leases
+ * take cells that are to be replaced. */
+static void
+keep_house (void)
+{
+  fc_frame_t frame[3] = { FC_FRAME_INIT, FC_FRAME_INIT, FC_FRAME_INIT };
+  fc_consumer_t *consumer;
+
+  begin_small ();
+  WAIT_UNTIL (dead_consumers () == 0);
+  consumer = consumer_new ("cam0", FC_START_OLDEST);
+  for (int i = 0; i < 3; i++)
+    CHECK_CMP (fc_consumer_lease (consumer, &frame[i], BOUND), >=, 0);
+  for (int i = 0; i < 3; i++)
+    write_some (the_writer);
+}
+
+/* A consumer's life */
+
+static void
+use (fc_consumer_t *consumer, bool leases)
+{
+  fc_frame_t frame = FC_FRAME_INIT, copy = FC_FRAME_INIT;
+  uint64_t next = consumer_stats (consumer).first;
+  int ret;
+
+  if (leases)
+    {
+      ret = fc_consumer_lease (consumer, &frame, BOUND);
+      CHECK_CMP (ret, >=, 0);
+      check_frame (&frame, ret, &next);
+    }
+  while ((ret = fc_consumer_read (consumer, &copy, MS)) >= 0)
+    check_frame (&copy, ret, &next);
+  CHECK_RET (ret, FC_TIMEOUT);
+  if (leases)
+    {
+      CHECK (whole (frame.data, frame.size, frame.seq));
+      fc_consumer_release (consumer, &frame);
+    }
+  fc_consumer_close (consumer);
+}
+
+static void
+consume (void)
+{
+  use (consumer_new ("cam0", FC_START_OLDEST), true);
+}
+
+static void
+observe (void)
+{
+  fc_consumer_options_t options = from (FC_START_OLDEST);
+
+  options.observe = 1;
+  use (consumer_with ("cam0", &options), false);
+}
+
+static void
+consume_by_descriptors (void)
+{
+  fc_consumer_options_t options = from (FC_START_OLDEST);
+  fc_consumer_t *consumer;
+  int ring, table;
+
+  options.detached = 1;
+  consumer = consumer_with ("cam0", &options);
+  CHECK_OK (fc_slot_open_fds (test_dir, NULL, "cam0", &ring, &table));
+  CHECK_OK (fc_consumer_attach_fds (consumer, ring, table, 0));
+  close (ring);
+  close (table);
+  use (consumer, true);
+}
+
+/* Let a reader come to its end in the slot of a writer that lives: its entry
+ * and its leases are the next one's and the writer's at once, and nobody else
+ * has noticed. */
+static void
+strike_reader (void (*read) (void), unsigned step, unsigned least)
+{
+  const scenario_t reading = { NULL, NULL, read, NULL, false };
+  victim_t victim = victim_new (&reading, SIGKILL);
+  fc_writer_options_t options = small_ring ();
+  fc_consumer_t *other, *successor;
+  uint64_t next = 0, successors_next;
+  fc_writer_t *writer;
+
+  options.max_consumers = 2;
+  writer = writer_new ("cam0", &options);
+  other = consumer_new ("cam0", FC_START_LIVE);
+  for (told->ended = false; !told->ended; victim.point += step)
+    {
+      pid_t pid;
+
+      put (writer, 4);
+      pid = raise_victim (&victim);
+      event_post (victim.go);
+      bury (pid);
+      successor = consumer_new ("cam0", FC_START_LIVE);
+      successors_next = consumer_stats (successor).first;
+      CHECK_RET (drain (other, &next), FC_TIMEOUT);
+      put (writer, 4);
+      CHECK_EQ (take (successor, &successors_next).dropped, 0);
+      CHECK_RET (drain (other, &next), FC_TIMEOUT);
+      CHECK_EQ (writer_stats (writer).cells_leased, 0);
+      fc_consumer_close (successor);
+      CHECK_EQ (writer_stats (writer).consumers, 1);
+    }
+  CHECK_CMP (told->points, >=, least);
+  CHECK_EQ (consumer_stats (other).dropped, 0);
+  CHECK_EQ (writer_stats (writer).dropped, 0);
+  CHECK_EQ (writer_stats (writer).history_shortened, 0);
+  fprintf (stderr, "# %u points\n", told->points);
+  fc_consumer_close (other);
+  fc_writer_close (writer);
+}
+
 /* As it is, and what comes after it -----------------------------------------
  */
 
@@ -260,15 +397,21 @@ static const scenario_t removing_reserved
 #define KILLED(scenario, least)                                                \
   static void killed_while_##scenario (void)                                   \
   {                                                                            \
-    strike (&scenario, SIGKILL, end_among_readers, stride (5), least);         \
+    victim_t victim = victim_new (&scenario, SIGKILL);                         \
+                                                                               \
+    strike (&victim, end_among_readers, stride (7), least);                    \
   }                                                                            \
   static void collected_if_killed_while_##scenario (void)                      \
   {                                                                            \
-    strike (&scenario, SIGKILL, end_alone, stride (5), least);                 \
+    victim_t victim = victim_new (&scenario, SIGKILL);                         \
+                                                                               \
+    strike (&victim, end_alone, stride (7), least);                            \
   }                                                                            \
   static void stopped_while_##scenario (void)                                  \
   {                                                                            \
-    strike (&scenario, SIGSTOP, end_among_readers, stride (23), least);        \
+    victim_t victim = victim_new (&scenario, SIGSTOP);                         \
+                                                                               \
+    strike (&victim, end_among_readers, stride (23), least);                   \
   }
 
 KILLED (making, 60)
@@ -296,6 +439,29 @@ KILLED_TWICE (replacing_the_dead)
 KILLED_TWICE (renewing)
 KILLED_TWICE (removing_reserved)
 
+/* Its points are few, and not each time the same ones. */
+static void
+housekeeper_killed (void)
+{
+  static const scenario_t scenario
+      = { dead_ring_and_more, NULL, keep_house, small_ring, false };
+
+  victim_t victim = victim_new (&scenario, SIGKILL);
+
+  victim.housekeeper = true;
+  strike (&victim, end_among_readers, 1, 10);
+}
+
+#define READER_KILLED(read, least)                                             \
+  static void killed_while_it_would_##read (void)                              \
+  {                                                                            \
+    strike_reader (read, stride (7), least);                                   \
+  }
+
+READER_KILLED (consume, 40)
+READER_KILLED (observe, 60)
+READER_KILLED (consume_by_descriptors, 60)
+
 #define KILLED_TESTS(scenario)                                                 \
   SLOW_TEST (killed_while_##scenario, 600),                                    \
       SLOW_TEST (collected_if_killed_while_##scenario, 600),                   \
@@ -316,6 +482,10 @@ static const test_t tests[] = {
   KILLED_TESTS (reserving),
   KILLED_TESTS (writing_reserved),
   KILLED_TESTS (removing_reserved),
+  SLOW_TEST (housekeeper_killed, 600),
+  SLOW_TEST (killed_while_it_would_consume, 600),
+  SLOW_TEST (killed_while_it_would_observe, 600),
+  SLOW_TEST (killed_while_it_would_consume_by_descriptors, 600),
   SLOW_TEST (heir_killed_too_after_carrying_on, 7200),
   SLOW_TEST (heir_killed_too_after_replacing_the_dead, 7200),
   SLOW_TEST (heir_killed_too_after_renewing, 7200),
