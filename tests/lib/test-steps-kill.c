@@ -1,4 +1,4 @@
-/* kill -9 at any instruction.
+/* kill -9 at any instruction, and a writer that stands still at any.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -165,10 +165,175 @@ consumer_killed_while_it_attaches (void)
   check_consumer_deaths (true, 997);
 }
 
+/* Standing still ---------------------------------------------------------- */
+
+typedef struct
+{
+  fc_consumer_t *consumer;
+  uint64_t next;
+} onlooker_t;
+
+static onlooker_t
+onlooker_new (uint32_t observe)
+{
+  fc_consumer_options_t options = from (FC_START_OLDEST);
+  onlooker_t looker = { NULL, 0 };
+
+  options.observe = observe;
+  looker.consumer = consumer_with ("cam0", &options);
+  looker.next = consumer_stats (looker.consumer).first;
+  return looker;
+}
+
+/* A frame or none yet, a writer that is lost, or another ring to go over to:
+ * never anything else. */
+static void
+look_on (onlooker_t *looker)
+{
+  int ret = drain (looker->consumer, &looker->next);
+
+  if (ret == FC_REPLACED)
+    ret = fc_consumer_attach (looker->consumer, 0);
+  if (ret != FC_TIMEOUT && ret != FC_WRITER_LOST && ret != -ENOENT)
+    CHECK_OK (ret);
+}
+
+typedef void (*write_func_t) (fc_writer_t *writer);
+
+static void
+write_stepped (void *arg)
+{
+  write_func_t *write = arg;
+  fc_writer_options_t options = tiny_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+
+  put_tiny (writer, 1);
+  traced ();
+  mark ();
+  (*write) (writer);
+  mark ();
+  put_tiny (writer, 1);
+  for (;;)
+    pause ();
+}
+
+static void
+commit_one (fc_writer_t *writer)
+{
+  put_tiny (writer, 1);
+}
+
+static void
+renew_once (fc_writer_t *writer)
+{
+  fc_writer_options_t options = tiny_ring ();
+
+  options.frame_size *= 2;
+  CHECK_RET (fc_writer_renew (writer, &options), 1);
+}
+
+/* Those who read look on after each COUNT instructions of WRITE, for FRAMES
+ * frames. */
+static void
+check_stopped_writer (write_func_t write, unsigned count, unsigned frames)
+{
+  pid_t pid = spawn (write_stepped, &write);
+  onlooker_t looker[2];
+  unsigned stops = 0;
+
+  wait_mark (pid);
+  for (uint32_t i = 0; i < 2; i++)
+    looker[i] = onlooker_new (i);
+  do
+    {
+      for (int i = 0; i < 2; i++)
+        look_on (&looker[i]);
+      stops++;
+    }
+  while (step (pid, count) != ENDED);
+  go_on (pid);
+  for (int i = 0; i < 2; i++)
+    {
+      WAIT_UNTIL ((look_on (&looker[i]), looker[i].next == 2 + frames));
+      CHECK_EQ (consumer_stats (looker[i].consumer).total_dropped, 0);
+      fc_consumer_close (looker[i].consumer);
+    }
+  CHECK_CMP (stops, >, 50u);
+  kill9 (pid);
+}
+
+static void
+committing_writer_stopped_at_any_instruction (void)
+{
+  check_stopped_writer (commit_one, 1, 1);
+}
+
+static void
+renewing_writer_stopped_at_any_instruction (void)
+{
+  check_stopped_writer (renew_once, stride (97), 0);
+}
+
+/* Killed while it renews, it is followed by a writer that asks for the ring of
+ * before; who was attached goes along, and nothing is counted twice or not. */
+static void
+renewing_writer_killed_between_its_calls (void)
+{
+  /* each of them would take a day: a renewal has many, and each death begins
+   * at the first */
+  unsigned apart = stride (19997) == 1 ? 499 : 19997;
+  fc_writer_options_t options = tiny_ring ();
+  write_func_t write = renew_once;
+  fc_writer_t *writer;
+  stepped_t stepped = STEPPED;
+  onlooker_t looker[2] = { { NULL, 0 }, { NULL, 0 } };
+  uint64_t first = 0;
+  unsigned n;
+
+  for (n = 0; stepped != ENDED; n += apart)
+    {
+      pid_t pid = spawn (write_stepped, &write);
+      uint64_t head;
+
+      wait_mark (pid);
+      head = slot_stat ("cam0").head;
+      for (uint32_t i = 0; i < 2; i++)
+        {
+          if (n == 0)
+            {
+              looker[i] = onlooker_new (i);
+              first = looker[i].next;
+            }
+          WAIT_UNTIL ((look_on (&looker[i]), looker[i].next == head));
+        }
+      stepped = step (pid, n);
+      kill9 (pid);
+    }
+  writer = writer_new ("cam0", &options);
+  put_tiny (writer, 1);
+  for (int i = 0; i < 2; i++)
+    {
+      fc_consumer_stats_t stats;
+
+      WAIT_UNTIL (
+          (look_on (&looker[i]), looker[i].next == writer_stats (writer).head));
+      stats = consumer_stats (looker[i].consumer);
+
+      CHECK_EQ (stats.total_delivered + stats.total_dropped,
+                looker[i].next - first);
+      CHECK_EQ (stats.total_dropped, 0);
+      fc_consumer_close (looker[i].consumer);
+    }
+  fc_writer_close (writer);
+}
+
 static const test_t tests[] = {
   SLOW_TEST (writer_killed_at_any_instruction, 240),
   SLOW_TEST (copying_writer_killed_at_any_instruction, 240),
   SLOW_TEST (consumer_killed_at_any_instruction, 240),
   SLOW_TEST (consumer_killed_while_it_attaches, 240),
+  SLOW_TEST (committing_writer_stopped_at_any_instruction, 240),
+  SLOW_TEST (renewing_writer_stopped_at_any_instruction, 600),
+  SLOW_TEST (renewing_writer_killed_between_its_calls, 3600),
 };
 TEST_MAIN (tests)
