@@ -362,10 +362,22 @@ say (GError **error, GError *failed)
   g_free (valid);
 }
 
+/* Whether each % begins a byte that is not 0. GStreamer 1.22's parser ends the
+ * process at the key of a query where one does not. */
+static gboolean
+is_escaped (const gchar *text)
+{
+  for (; (text = strchr (text, '%')) != NULL; text++)
+    if (!g_ascii_isxdigit (text[1]) || !g_ascii_isxdigit (text[2])
+        || (text[1] == '0' && text[2] == '0'))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 set_uri (GstFcSrc *self, const gchar *text, GError **error)
 {
-  GstUri *uri = gst_uri_from_string (text);
+  GstUri *uri = is_escaped (text) ? gst_uri_from_string (text) : NULL;
   gchar *slot = NULL;
   Settings settings;
 

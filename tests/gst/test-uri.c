@@ -120,7 +120,7 @@ GST_START_TEST (not_a_slots_name)
     "fc:////cam0",   "fc://cam0/cam1",   "fc:///cam0/x", "fc:///cam0/",
     "fc:///../x",    "fc://me@cam0",     "fc://cam0:80", "fc:///cam0#x",
     "fc:///a%00b",   "fc:///?slot=cam0", "fc://cam0//",  "fc://cam0/.",
-    "fc://me@/cam0",
+    "fc://me@/cam0", "fc:///cam%zz",
   };
   GstElement *src = fct_new ("fcsrc", "slot", "before", NULL);
   guint i;
@@ -136,6 +136,25 @@ GST_START_TEST (not_a_slots_name)
 GST_END_TEST
 
 /* Queries ------------------------------------------------------------- */
+
+/* GStreamer's own parser ends the process at some of these. */
+GST_START_TEST (escapes_that_are_none)
+{
+  static const gchar *const wrong[] = {
+    "fc:///cam0?on%zzlap=oldest", "fc:///cam0?%=1",
+    "fc:///cam0?start%0=live",    "fc:///cam0?%00=1",
+    "fc:///cam0?start=live%f",    "fc:///cam0?start=live&%",
+  };
+  GstElement *src = fct_new ("fcsrc", "slot", "before", NULL);
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (wrong); i++)
+    refused (src, wrong[i], GST_URI_ERROR_BAD_URI, wrong[i], "fc:///cam0",
+             NULL);
+  expect_slot (src, "before");
+  gst_object_unref (src);
+}
+GST_END_TEST
 
 GST_START_TEST (query_sets_properties)
 {
@@ -526,6 +545,7 @@ uri_suite (void)
   tcase_add_test (tc, slot_by_path_or_host);
   tcase_add_test (tc, path_survives_normalizing);
   tcase_add_test (tc, not_a_slots_name);
+  tcase_add_test (tc, escapes_that_are_none);
   tcase_add_test (tc, query_sets_properties);
   tcase_add_test (tc, query_is_a_white_list);
   tcase_add_test (tc, illegal_value_says_what_is_allowed);
