@@ -30,6 +30,9 @@
  *           STEADY     the writer does not die
  *           LIVING_ONLY  `cleared` is not asked for, so that a weakening shows
  *                      what it does to the living
+ *           REAPERS    threads of the housekeeper's process that reap by one
+ *                      open file description, which excludes them not: a mutex
+ *                      does; they may stop for ever, rather than die
  */
 #ifndef CONSUMERS
 #define CONSUMERS 2
@@ -40,11 +43,28 @@
 #ifndef FRAMES
 #define FRAMES 3
 #endif
+#ifndef REAPERS
+#define REAPERS 1
+#endif
 #define PLANNED (1 + ENTRIES + 1)
 
 #define NONE 255
 #define FREE 255
 #define HOUSEKEEPER CONSUMERS
+#if REAPERS > 1
+#define MAY_LOCK(e) (lock[e] == FREE || lock[e] == HOUSEKEEPER)
+#else
+#define MAY_LOCK(e) (lock[e] == FREE)
+#endif
+#if REAPERS > 1 && !defined(REAP_NO_MUTEX)
+#define MAY_KEEP !keeping
+#define KEEP keeping = true;
+#define UNKEEP keeping = false;
+#else
+#define MAY_KEEP true
+#define KEEP
+#define UNKEEP
+#endif
 #define BIT(n) (1 << (n))
 #define MUST(name, condition) name = (condition); assert (name)
 
@@ -78,6 +98,9 @@ byte frame[PLANNED]; /* the frame in the cell; NONE while it is being filled */
 
 /* the kernel's */
 byte lock[ENTRIES];
+
+/* the housekeeper's process's */
+bit keeping;
 
 /* for the checks */
 byte held[CONSUMERS];
@@ -216,7 +239,7 @@ proctype Housekeeper ()
   byte e, bits;
   bit last, interrupted;
 
-reap:
+end_reap: /* another one stopped with the mutex */
   do
   :: atomic { ended == CONSUMERS && e == 0 && !last -> last = true }
   :: atomic { e == ENTRIES && last ->
@@ -230,20 +253,20 @@ reap:
       reach (SETTLED);
       break }
   :: atomic { e == ENTRIES && !last -> e = 0 }
-  :: e < ENTRIES ->
-    atomic {
+  :: atomic { e < ENTRIES && MAY_KEEP ->
+      KEEP
       if
       :: attached & BIT (e)
-      :: else -> e++; goto reap
+      :: else -> UNKEEP e++; goto end_reap
       fi
     };
     atomic {
       if
-      :: lock[e] == FREE ->
+      :: MAY_LOCK (e) ->
 #ifndef REAP_NO_LOCK
         lock[e] = HOUSEKEEPER
 #endif
-      :: else -> e++; goto reap
+      :: else -> UNKEEP e++; goto end_reap
       fi
     };
     atomic {
@@ -269,12 +292,17 @@ unlock:
       :: else
       fi;
       interrupted = false;
+      UNKEEP
       e++
     }
   od;
   goto end;
 
 die:
+#if REAPERS > 1
+end_stopped:
+  false;
+#endif
   atomic {
     if
     :: lock[e] == HOUSEKEEPER -> lock[e] = FREE
@@ -285,7 +313,7 @@ die:
 #endif
     e = 0;
     bits = 0;
-    goto reap
+    goto end_reap
   };
 end:
   skip
@@ -456,6 +484,9 @@ init
     od;
     run Writer ();
     run Housekeeper ();
+#if REAPERS > 1
+    run Housekeeper ();
+#endif
     do
     :: i < CONSUMERS -> run Consumer (i); i++
     :: else -> break
