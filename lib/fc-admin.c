@@ -348,9 +348,9 @@ fc_slot_gc (const char *path, const char *slot, uint64_t age)
 int
 fc_plan (const fc_writer_options_t *given, fc_plan_t *plan)
 {
-  fc_writer_options_t options;
-  fc_geometry_t geo;
-  fc_dir_t dir;
+  fc_writer_options_t options = { 0 };
+  fc_geometry_t geo = { 0 };
+  fc_dir_t dir = { 0 };
   int r = fc_check_struct ("fc_plan_t", plan->struct_size, sizeof *plan);
 
   if (r == 0)

@@ -27,7 +27,8 @@ fc_cells_collect (fc_generation_t *gen)
    * that stores a lease on it from now on sees the map changed and lets go
    * without having read; so a cell not leased here is free until it is
    * published again. */
-  memset (gen->marks, 0, (gen->geo.cells_planned + 63) / 64 * 8);
+  memset (gen->marks, 0,
+          (gen->geo.cells_planned + 63) / 64 * sizeof *gen->marks);
   fc_table_mark_leased (&gen->table, gen->marks, gen->cells);
   for (uint32_t i = 0; i < gen->n_retired; i++)
     {

@@ -327,7 +327,7 @@ uint64_t fc_random (void);
 /* fc-view.c -------------------------------------------------------------- */
 
 /* fc_slot_stat () in fc_dir_candidate ()'s N-th directory. */
-int fc_stat_in (const char *dir, unsigned n, const char *slot,
+int fc_stat_in (const char *path, unsigned n, const char *slot,
                 fc_slot_stat_t *stat);
 /* When RING was last written to, or was made: monotonic ns. */
 uint64_t fc_ring_touched (const fc_ring_file_t *ring);

@@ -57,7 +57,7 @@ peek (fc_consumer_t *c, uint64_t *word)
   for (uint32_t looks = att->geo.ring_depth + 2; looks > 0; looks--)
     {
       uint32_t state;
-      uint64_t head, to;
+      uint64_t head = 0, to = 0;
       int r = fc_load_state (att, &state);
 
       if (r == 0)

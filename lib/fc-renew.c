@@ -323,7 +323,7 @@ show (fc_writer_t *writer, const fc_writer_options_t *options)
           "%s: generation %u %s at frame %llu, %llu bytes", made->path,
           made->header->generation, made->adopted ? "carries on" : "begins",
           head,
-          (unsigned long long) (made->geo.ring_initial + made->geo.table_size));
+          (unsigned long long) made->geo.ring_initial + made->geo.table_size);
   if (old != NULL)
     retire (writer, old);
   else if (!made->adopted)

@@ -367,7 +367,7 @@ static int
 stat_words (const fc_slot_view_t *view, fc_slot_stat_t *stat)
 {
   fc_words_t words;
-  uint32_t state;
+  uint32_t state = 0;
   int r = fc_load_state (&view->att, &state);
 
   if (r == 0)
@@ -398,7 +398,7 @@ stat_words (const fc_slot_view_t *view, fc_slot_stat_t *stat)
 static int
 view_stat (fc_slot_view_t *view, fc_slot_stat_t *stat)
 {
-  uint64_t format_size;
+  uint64_t format_size = 0;
   int r;
 
   memset (stat, 0, sizeof *stat);
@@ -501,7 +501,7 @@ int
 fc_slot_view_format (fc_slot_view_t *view, void *data, size_t capacity,
                      size_t *size)
 {
-  uint64_t bytes;
+  uint64_t bytes = 0;
   int r = fc_load_format_size (&view->att, &bytes);
 
   if (r < 0)

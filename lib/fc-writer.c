@@ -118,7 +118,7 @@ int
 fc_writer_open (fc_writer_t **result, const char *slot,
                 const fc_writer_options_t *given)
 {
-  fc_writer_options_t options;
+  fc_writer_options_t options = { 0 };
   fc_writer_t *writer;
   int r = fc_check_name (slot);
 

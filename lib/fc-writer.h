@@ -77,7 +77,7 @@ typedef struct
 
 /* Make the files, complete but for the ring's name and their modes, with the
  * locks that say that its writer lives. */
-int fc_generation_create (fc_generation_t **gen, const fc_dir_t *dir,
+int fc_generation_create (fc_generation_t **result, const fc_dir_t *dir,
                           const char *slot, const fc_writer_options_t *options,
                           const fc_ancestry_t *from);
 /* For observers, who see no other lock than the one on the ring: now and then,
@@ -87,7 +87,7 @@ void fc_generation_show_life (fc_generation_t *gen);
 int fc_generation_publish (fc_generation_t *gen, const fc_dir_t *dir,
                            const char *slot);
 /* Map RING only to retire it. */
-int fc_generation_inherit (fc_generation_t **gen, const fc_ring_file_t *ring,
+int fc_generation_inherit (fc_generation_t **result, const fc_ring_file_t *ring,
                            const fc_dir_t *dir, const char *slot);
 /* Let it count from SEQ; before it is published. */
 void fc_generation_go_on_from (fc_generation_t *gen,
