@@ -107,7 +107,7 @@ gst_fc_clock_fit (GstFcClock *self)
   GstClockTime xy[2 * GST_FC_CLOCK_WINDOW], temp[2 * GST_FC_CLOCK_WINDOW];
   GstClockTime num, denom, b, xbase;
   gdouble r_squared, rate;
-  guint i;
+  gsize i;
 
   gst_fc_clock_fit_offset (self);
   if (self->n < DRIFT_FROM)

@@ -181,7 +181,7 @@ make_mount (int directory)
   if (child == 0)
     {
       fd = fchdir (directory) < 0 ? -errno : clone_mount_somehow ();
-      _exit (!send_descriptor (sockets[1], fd, fd < 0 ? -fd : 0));
+      _exit (send_descriptor (sockets[1], fd, fd < 0 ? -fd : 0) ? 0 : 1);
     }
   fd = child < 0 ? -errno : receive_descriptor (sockets[0]);
   close (sockets[0]);

@@ -91,9 +91,9 @@ escaped (const gchar *text)
   return text != NULL ? fcctl_escape (text, strlen (text)) : NULL;
 }
 
-static void
-find (FcctlDoctor *doctor, Level level, const gchar *subject,
-      const gchar *remedy, const gchar *format, va_list args)
+static void G_GNUC_PRINTF (5, 0)
+    find (FcctlDoctor *doctor, Level level, const gchar *subject,
+          const gchar *remedy, const gchar *format, va_list args)
 {
   g_autofree gchar *detail = g_strdup_vprintf (format, args);
 

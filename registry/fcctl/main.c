@@ -73,7 +73,7 @@ static int
 unknown (const gchar *name)
 {
   const Command *near = NULL;
-  guint least = MAX (1, MIN (2, strlen (name) / 2)) + 1;
+  guint least = MAX (1, MIN (2, (guint) strlen (name) / 2)) + 1;
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
     {

@@ -480,7 +480,7 @@ am_root (void)
   return geteuid () == 0;
 }
 
-static void
+__attribute__ ((format (printf, 2, 3))) static void
 write_text (const char *path, const char *format, ...)
 {
   char text[80];
