@@ -77,7 +77,10 @@ dir_open (fc_dir_t *dir, const char *path, int flags)
   dir->fd = -1;
   if (r < 0)
     return r;
-  dir->fd = FC_RETRY (open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags));
+  /* A mode, though nothing is made: without one, _FORTIFY_SOURCE has another
+   * function called, at which no test could make it fail. */
+  dir->fd
+      = FC_RETRY (open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags, 0));
   if (dir->fd < 0)
     return fc_fail (-errno,
                     "can not open the slot directory %s: %s; make it (mkdir "
@@ -408,7 +411,7 @@ int
 fc_file_open (const fc_dir_t *dir, const char *name, int flags, struct stat *st)
 {
   int fd = FC_RETRY (
-      openat (dir->fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+      openat (dir->fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0));
   int r;
 
   if (fd < 0)
