@@ -471,7 +471,6 @@ static fc_words_t *ahead_of_reads;
 static off_t map_at;
 
 /* In place of the C library's, for libfc too. */
-ssize_t pread64 (int fd, void *into, size_t size, off_t at);
 ssize_t
 pread64 (int fd, void *into, size_t size, off_t at)
 {
