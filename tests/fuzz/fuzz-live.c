@@ -117,11 +117,8 @@ change (live_t *live, fuzz_t *in, uint8_t what)
       = live->foreign && (what & 1) ? &slot_ring : &slot_table;
   slot_change_t next = slot_take_change (in, what);
 
-  if ((next.cut && !live->unmapped)
-      || (file == &slot_table && !live->unmapped
-          && slot_is_semaphore ((size_t) next.at, next.size)))
-    return;
-  slot_apply (file, &next);
+  if (!next.cut || live->unmapped)
+    slot_apply (file, &next);
 }
 
 /* What libfc's writer wrote and nobody could change is whole. */

@@ -179,23 +179,6 @@ slot_restore_in_place (void)
   store (&slot_table, 0);
 }
 
-int
-slot_is_semaphore (size_t at, size_t size)
-{
-  fc_table_header_t header;
-
-  memcpy (&header, slot_table.data, sizeof header);
-  for (size_t i = 0; i < SLOT_CONSUMERS; i++)
-    {
-      size_t from = header.entries_offset + i * header.entry_stride
-                    + offsetof (fc_entry_t, wake);
-
-      if (at < from + sizeof (sem_t) && at + size > from)
-        return 1;
-    }
-  return 0;
-}
-
 slot_change_t
 slot_take_change (fuzz_t *in, uint8_t what)
 {

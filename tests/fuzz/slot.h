@@ -42,10 +42,6 @@ int slot_is_frame (const void *data, size_t size, uint64_t seq);
 void slot_restore (void);
 /* As slot_restore (), in the files that are there. */
 void slot_restore_in_place (void);
-/* What a mapping of the table must not have: a semaphore that others post to
- * can make them sleep, which is what a slot's trust is for. */
-int slot_is_semaphore (size_t at, size_t size);
-
 /* Where (16 bits, in units of 1, 4 or 64 bytes), how many bytes, and the
  * bytes; or the length to cut a file to. */
 typedef struct

@@ -1,6 +1,5 @@
 /* The stress of slots: the hostile. Three kinds are trusted by the slot, and
- * leave nothing of its consumer table alone but the semaphores, whose damage
- * no library can bear: that is what trust means. The fourth may only observe.
+ * leave nothing of its consumer table alone. The fourth may only observe.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -114,18 +113,6 @@ map_table (const char *name, void *data)
   table->has_good = memcmp (table->good.magic, FC_TABLE_MAGIC, 8) == 0;
 }
 
-static bool
-is_semaphore (const table_t *table, uint64_t at)
-{
-  uint64_t in;
-
-  if (at < table->geo.entries_offset)
-    return false;
-  in = (at - table->geo.entries_offset) % table->geo.entry_stride;
-  return in >= offsetof (fc_entry_t, wake)
-         && in < offsetof (fc_entry_t, wake) + 64;
-}
-
 static void
 store_anywhere (table_t *table)
 {
@@ -133,8 +120,7 @@ store_anywhere (table_t *table)
   uint64_t value = chance (&table->random);
 
   /* a damaged header keeps everybody out until the next ring: seldom */
-  if (is_semaphore (table, at)
-      || (at < sizeof (fc_table_header_t) && !once_in (&table->random, 64)))
+  if (at < sizeof (fc_table_header_t) && !once_in (&table->random, 64))
     return;
   atomic_store ((_Atomic uint32_t *) (table->base + at),
                 (uint32_t) (value >> value % 32));
