@@ -271,12 +271,12 @@ housekeeper_takes_no_signals (void)
   unsigned others = 0;
 
   /* SIGKILL, SIGSTOP, and those that others keep for themselves: two the C
-   * library, SIGSYS the sanitizers, the last one valgrind, two more and faults
-   * emulators */
-  unblockable = 1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) | 15ull << 31
+   * library, SIGSYS the sanitizers, the last one valgrind, four more, aborts
+   * and faults emulators */
+  unblockable = 1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) | 63ull << 31
                 | 1ull << (SIGSYS - 1) | 1ull << 63 | 1ull << (SIGILL - 1)
                 | 1ull << (SIGFPE - 1) | 1ull << (SIGSEGV - 1)
-                | 1ull << (SIGBUS - 1);
+                | 1ull << (SIGBUS - 1) | 1ull << (SIGABRT - 1);
   for (int s = 1; s <= 64; s++)
     all |= 1ull << (s - 1);
   put (writer, 1);
