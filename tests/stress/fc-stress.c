@@ -89,7 +89,7 @@ static const number_option_t numbers[] = {
   { "liars", &options.liars, "trusted, store anything in the table" },
   { "lockers", &options.lockers, "trusted, take every lock" },
   { "hoarders", &options.hoarders, "trusted, take every entry and lease" },
-  { "strangers", &options.strangers, "observers, do all that they can" },
+  { "strangers", &options.strangers, "observers, do all that they can; alone" },
 };
 #define NUMBERS (sizeof numbers / sizeof numbers[0])
 
@@ -131,6 +131,7 @@ parse (int argc, char **argv)
          && options.liars + options.lockers + options.hoarders
                     + options.strangers
                 <= HOSTILE_MAX
+         && !(is_betrayed () && options.strangers)
          && (options.tmpfs || !options.fill);
 }
 
