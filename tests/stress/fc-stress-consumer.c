@@ -278,6 +278,7 @@ come (reader_t *reader)
       wrong ("no consumer: %d, %s", ret, fc_error_detail ());
       _exit (1);
     }
+  reader->first = reader->next = 0; /* until it has a place */
   return attach (reader, false);
 }
 
