@@ -290,9 +290,66 @@ whoever_holds_everything_holds_no_more_than_was_planned (void)
   fc_writer_close (writer);
 }
 
+static void
+write_on (void *arg)
+{
+  const int *events = arg;
+  fc_writer_options_t options = narrow_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+
+  put (writer, 3);
+  event_post (events[0]);
+  event_wait (events[1]);
+  for (;;)
+    put (writer, 1);
+}
+
+/* Whoever may write the table may cut it, and no file mode forbids that: the
+ * writer ends by a signal. But observers go on, and so does the next writer. */
+static void
+cutting_the_table_is_a_signal_and_no_more (void)
+{
+  int events[] = { event_new (), event_new () };
+  fc_writer_options_t options = narrow_ring ();
+  fc_consumer_options_t observing = from (FC_START_OLDEST);
+  pid_t pid = spawn (write_on, events);
+  fc_frame_t frame = FC_FRAME_INIT;
+  fc_consumer_t *observer;
+  fc_writer_t *writer;
+  uint64_t next = 0;
+  int status, ret;
+
+  event_wait (events[0]);
+  observing.observe = 1;
+  observer = consumer_with ("cam0", &observing);
+  take (observer, &next);
+  CHECK_EQ (truncate (table_path ("cam0"), 0), 0);
+  event_post (events[1]);
+  status = reap (pid);
+  /* of which a sanitizer makes an exit of its own */
+  CHECK (slowness () > 1 ? status != 0
+                         : WIFSIGNALED (status) && WTERMSIG (status) == SIGBUS);
+
+  ret = drain (observer, &next);
+  CHECK (ret == FC_TIMEOUT || ret == FC_WRITER_LOST);
+  writer = writer_new ("cam0", &options);
+  CHECK_EQ (writer_stats (writer).generation, 2);
+  fc_consumer_close (consumer_new ("cam0", FC_START_LIVE));
+  do
+    ret = fc_consumer_read (observer, &frame, BOUND);
+  while (ret == FC_WRITER_LOST);
+  CHECK_EQ (ret, FC_REPLACED);
+  CHECK_CMP (fc_consumer_attach (observer, BOUND), >=, 0);
+  put (writer, 1);
+  CHECK_CMP (fc_consumer_read (observer, &frame, BOUND), >=, 0);
+  fc_consumer_close (observer);
+  fc_writer_close (writer);
+}
+
 static const test_t tests[] = {
   SLOW_TEST (each_word_of_the_table_may_change, 120),
   TEST (spoilt_table_is_as_good_as_new),
   TEST (whoever_holds_everything_holds_no_more_than_was_planned),
+  TEST (cutting_the_table_is_a_signal_and_no_more),
 };
 TEST_MAIN (tests)
