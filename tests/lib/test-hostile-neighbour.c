@@ -6,6 +6,7 @@
 #include "fc-test-bytes.h"
 
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 
 #define VICTIM 4242
@@ -394,6 +395,50 @@ user_that_a_namespace_does_not_know_is_a_stranger (void)
   CHECK_EQ (status, 0);
 }
 
+/* The directory as a container may have it; here of the same user, who could
+ * write the table but for that. */
+static void
+read_by_a_read_only_mount (void *arg)
+{
+  fc_consumer_options_t reading = from (FC_START_OLDEST);
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = NULL;
+  fc_consumer_t *consumer;
+  uint64_t next = 0;
+
+  (void) arg;
+  if (unshare (CLONE_NEWNS) < 0)
+    _exit (77);
+  CHECK_EQ (mount ("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
+  CHECK_EQ (mount (test_dir, test_dir, NULL, MS_BIND, NULL), 0);
+  CHECK_EQ (
+      mount (NULL, test_dir, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);
+  consumer = consumer_with ("cam0", &reading);
+  CHECK_EQ (consumer_stats (consumer).observing, 1);
+  while (next < 3)
+    take (consumer, &next);
+  fc_consumer_close (consumer);
+  CHECK_CMP (fc_writer_open (&writer, "cam1", &options), <, 0);
+}
+
+static void
+read_only_mount_is_enough_to_observe (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+  int status;
+
+  if (!am_root ())
+    test_skip ("only root makes mounts");
+  writer = writer_new ("cam0", &options);
+  put (writer, 3);
+  status = reap (spawn (read_by_a_read_only_mount, NULL));
+  fc_writer_close (writer);
+  if (WIFEXITED (status) && WEXITSTATUS (status) == 77)
+    test_skip ("no mount namespace may be made here");
+  CHECK_EQ (status, 0);
+}
+
 static const test_t tests[] = {
   TEST (ring_of_another_user_is_not_carried_on),
   TEST (name_that_another_user_took_is_told),
@@ -402,5 +447,6 @@ static const test_t tests[] = {
   TEST (foreign_ring_with_a_living_consumer_is_left),
   TEST (directory_of_a_stranger_comes_last),
   TEST (user_that_a_namespace_does_not_know_is_a_stranger),
+  TEST (read_only_mount_is_enough_to_observe),
 };
 TEST_MAIN (tests)
