@@ -279,6 +279,71 @@ renewal_that_fits_alone_takes_the_old_ones_memory (void)
   fc_writer_close (writer);
 }
 
+/* Whether it fits. Where it does not, the old ring had to go first: nothing can
+ * be written, until an attempt with more room goes on counting. */
+static bool
+renew_with (uint64_t left, const fc_writer_options_t *larger)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  fc_consumer_t *consumer = consumer_new ("cam0", FC_START_LIVE);
+  uint64_t next = 0;
+  int fd, ret;
+
+  put (writer, 3);
+  CHECK_RET (drain (consumer, &next), FC_TIMEOUT);
+  fd = take_space (left);
+  ret = fc_writer_renew (writer, larger);
+  if (ret < 0)
+    {
+      CHECK_RET (ret, -ENOSPC);
+      CHECK_DETAIL ("deep");
+      CHECK_RET (fc_writer_write (writer, "", 0, NULL, NULL), -ESTALE);
+      CHECK_OK (fc_writer_set_sticky (writer, "sticky", 6));
+    }
+  else
+    CHECK_RET (ret, 1);
+  CHECK_RET (drain (consumer, &next), FC_REPLACED);
+  CHECK_RET (fc_consumer_attach (consumer, 0), ret < 0 ? -ENOENT : 0);
+  give_space (fd);
+  CHECK_RET (fc_writer_renew (writer, larger), ret < 0);
+  CHECK_EQ (put (writer, 1), 3);
+  CHECK_OK (ret < 0 ? fc_consumer_attach (consumer, 0) : 0);
+  CHECK_RET (drain (consumer, &next), FC_TIMEOUT);
+  CHECK_EQ (next, 4);
+  CHECK_EQ (consumer_stats (consumer).total_dropped, 0);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+  return ret == 1;
+}
+
+static void
+every_amount_of_free_space_is_enough_for_a_renewal_or_an_error (void)
+{
+  fc_writer_options_t larger = small_ring ();
+  fc_plan_t plan = { .struct_size = sizeof plan };
+  unsigned fitted = 0, failed = 0;
+  uint64_t before;
+
+  larger.frame_size *= 4;
+  mount_tmpfs (test_dir, 4 << 20, 0);
+  CHECK_OK (fc_plan (&larger, &plan));
+  before = bytes_free ();
+  for (uint64_t left = 0; left < plan.bytes_initial + (64 << 10);
+       left += 16 << 10)
+    {
+      if (renew_with (left, &larger))
+        fitted++;
+      else
+        failed++;
+      CHECK_EQ (unlink (in_dir ("filler")), 0);
+      CHECK_EQ (count_files (test_dir), 1);
+      CHECK_CMP (bytes_free (), >=, before - 4096);
+    }
+  CHECK_CMP (fitted, >, 0u);
+  CHECK_CMP (failed, >, 0u);
+}
+
 static void
 renewal_that_never_fits_says_so (void)
 {
@@ -303,6 +368,7 @@ static const test_t tests[] = {
   TEST (memory_that_runs_out_shortens_the_history),
   TEST (reserved_memory_stays_when_the_file_system_fills_up),
   TEST (renewal_that_fits_alone_takes_the_old_ones_memory),
+  TEST (every_amount_of_free_space_is_enough_for_a_renewal_or_an_error),
   TEST (renewal_that_never_fits_says_so),
 };
 TEST_MAIN (tests)
