@@ -119,6 +119,8 @@ reserved (void)
 
   options.format = NULL;
   options.format_size = 0;
+  options.owner_set = 1;
+  options.owner = geteuid ();
   CHECK_OK (fc_slot_reserve ("cam0", &options));
 }
 
@@ -462,6 +464,48 @@ READER_KILLED (consume, 40)
 READER_KILLED (observe, 60)
 READER_KILLED (consume_by_descriptors, 60)
 
+static void
+remove_by_force (void)
+{
+  CHECK_OK (fc_slot_remove (test_dir, "cam0", 1));
+}
+
+/* Whoever takes a slot from its living writer, and dies meanwhile, has taken it
+ * or not: the writer goes on, or learns it. */
+static void
+killed_while_removing_by_force (void)
+{
+  static const scenario_t removing
+      = { NULL, NULL, remove_by_force, NULL, true };
+  victim_t victim = victim_new (&removing, SIGKILL);
+  fc_writer_options_t options = small_ring ();
+
+  for (told->ended = false; !told->ended; victim.point += stride (19))
+    {
+      fc_writer_t *writer = writer_new ("cam0", &options);
+      fc_consumer_t *consumer = consumer_new ("cam0", FC_START_LIVE);
+      uint64_t next = 0;
+      pid_t pid = raise_victim (&victim);
+
+      event_post (victim.go);
+      bury (pid);
+      if (exists (in_dir ("cam0.ring")))
+        {
+          put (writer, 1);
+          CHECK_EQ (take (consumer, &next).dropped, 0);
+        }
+      else
+        {
+          WAIT_UNTIL (fc_writer_write (writer, "", 0, NULL, NULL) == -ESTALE);
+          CHECK_RET (drain (consumer, &next), FC_REPLACED);
+        }
+      fc_consumer_close (consumer);
+      fc_writer_close (writer);
+      clean_up ();
+    }
+  CHECK_CMP (told->points, >=, 30u);
+}
+
 #define KILLED_TESTS(scenario)                                                 \
   SLOW_TEST (killed_while_##scenario, 600),                                    \
       SLOW_TEST (collected_if_killed_while_##scenario, 600),                   \
@@ -482,6 +526,7 @@ static const test_t tests[] = {
   KILLED_TESTS (reserving),
   KILLED_TESTS (writing_reserved),
   KILLED_TESTS (removing_reserved),
+  SLOW_TEST (killed_while_removing_by_force, 600),
   SLOW_TEST (housekeeper_killed, 600),
   SLOW_TEST (killed_while_it_would_consume, 600),
   SLOW_TEST (killed_while_it_would_observe, 600),
