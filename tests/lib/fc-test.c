@@ -178,7 +178,9 @@ slowness (void)
 unsigned
 stride (unsigned usual)
 {
-  return getenv ("FC_TEST_EVERY") ? 1 : usual;
+  const char *every = getenv ("FC_TEST_EVERY");
+
+  return !every ? usual : atoi (every) > 0 ? (unsigned) atoi (every) : 1;
 }
 
 void

@@ -145,8 +145,8 @@ int64_t now_ns (void);
 /* How many times slower than alone and at full speed things may be here:
  * FC_TEST_SLOW, or more under valgrind. */
 int64_t slowness (void);
-/* From one of many places that are tried to the next: to try each takes many
- * minutes, so that is done only where FC_TEST_EVERY is set. */
+/* From one of many places that are tried to the next. To try each takes many
+ * minutes, so that is done only with FC_TEST_EVERY=1; with N it is each Nth. */
 unsigned stride (unsigned usual);
 /* The pause between two looks at a condition: half a millisecond. */
 void nap (void);

@@ -7,7 +7,8 @@
  * first frame or are told to attach again, and a collector finds what is to be
  * collected and leaves nothing.
  *
- * The gate tries some of the places; FC_TEST_EVERY=1 tries each.
+ * The gate tries some of the places; FC_TEST_EVERY=1 tries each, and
+ * FC_TEST_EVERY=N each Nth.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -401,19 +402,19 @@ static const scenario_t removing_reserved
   {                                                                            \
     victim_t victim = victim_new (&scenario, SIGKILL);                         \
                                                                                \
-    strike (&victim, end_among_readers, stride (7), least);                    \
+    strike (&victim, end_among_readers, stride (11), least);                   \
   }                                                                            \
   static void collected_if_killed_while_##scenario (void)                      \
   {                                                                            \
     victim_t victim = victim_new (&scenario, SIGKILL);                         \
                                                                                \
-    strike (&victim, end_alone, stride (7), least);                            \
+    strike (&victim, end_alone, stride (11), least);                           \
   }                                                                            \
   static void stopped_while_##scenario (void)                                  \
   {                                                                            \
     victim_t victim = victim_new (&scenario, SIGSTOP);                         \
                                                                                \
-    strike (&victim, end_among_readers, stride (23), least);                   \
+    strike (&victim, end_among_readers, stride (37), least);                   \
   }
 
 KILLED (making, 60)
@@ -433,7 +434,7 @@ KILLED (removing_reserved, 30)
 #define KILLED_TWICE(scenario)                                                 \
   static void heir_killed_too_after_##scenario (void)                          \
   {                                                                            \
-    strike_twice (&scenario, stride (29), 200);                                \
+    strike_twice (&scenario, stride (41), 200);                                \
   }
 
 KILLED_TWICE (carrying_on)
@@ -457,7 +458,7 @@ housekeeper_killed (void)
 #define READER_KILLED(read, least)                                             \
   static void killed_while_it_would_##read (void)                              \
   {                                                                            \
-    strike_reader (read, stride (7), least);                                   \
+    strike_reader (read, stride (11), least);                                  \
   }
 
 READER_KILLED (consume, 40)
