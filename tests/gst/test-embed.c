@@ -147,6 +147,44 @@ GST_START_TEST (programs_death_is_seen_while_its_child_lives)
 }
 GST_END_TEST
 
+/* Time namespaces ------------------------------------------------------ */
+
+/* What was captured in a container whose clock is ahead, or behind, has the
+ * reader's time: no frame is from long ago or yet to come. */
+GST_START_TEST (writer_in_another_time_namespace)
+{
+  gint64 uptime = g_get_monotonic_time () / G_USEC_PER_SEC;
+  const gint64 offset[] = { 1000000, -uptime / 2 };
+  guint i, k;
+
+  for (i = 0; i < G_N_ELEMENTS (offset); i++)
+    {
+      GstClockTime begin = gst_util_get_timestamp ();
+      GPid pid = fct_spawn ("unshare --time --monotonic %" G_GINT64_FORMAT
+                            " --fork --kill-child gst-launch-1.0 -q %s",
+                            offset[i], FCT_WRITER);
+      GstElement *element = fct_new ("fcsrc", "slot", "cam0", NULL);
+      GstHarness *src = fct_src_harness (element);
+
+      for (k = 0; k < 10; k++)
+        {
+          GstBuffer *buffer = gst_harness_pull (src);
+
+          fail_unless (buffer != NULL, "no frame came");
+          /* the harness's base time is 0, its clock CLOCK_MONOTONIC */
+          fail_unless (GST_BUFFER_PTS (buffer) >= begin);
+          fail_unless (GST_BUFFER_PTS (buffer) <= gst_util_get_timestamp ());
+          gst_buffer_unref (buffer);
+        }
+      fail_unless_equals_uint64 (fct_stat (element, "skipped"), 0);
+      fct_stop (src);
+      fct_kill (pid);
+      /* its child, a moment later */
+      FCT_WAIT (fc_slot_gc (NULL, "cam0", 0) == 1);
+    }
+}
+GST_END_TEST
+
 /* Modules -------------------------------------------------------------- */
 
 static gchar *
@@ -226,6 +264,9 @@ embed_suite (void)
   tcase_add_checked_fixture (tc, fct_set_up, fct_tear_down);
   tcase_add_test (tc, children_leave_pipelines_alone);
   tcase_add_test (tc, programs_death_is_seen_while_its_child_lives);
+  if (geteuid () == 0
+      && g_file_test ("/proc/self/timens_offsets", G_FILE_TEST_EXISTS))
+    tcase_add_test (tc, writer_in_another_time_namespace);
   tcase_add_test (tc, plugin_that_is_unloaded_stays);
   tcase_add_test (tc, looked_at_by_a_scanner);
   return suite;
