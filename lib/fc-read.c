@@ -235,7 +235,7 @@ deliver (fc_consumer_t *c, fc_frame_t *frame)
 static int
 take (fc_consumer_t *c, fc_frame_t *frame, int k)
 {
-  uint64_t word;
+  uint64_t word = 0;
   int r = peek (c, &word);
 
   if (r != FOUND)
