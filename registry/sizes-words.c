@@ -69,6 +69,7 @@ parse_rate (FcrSizes *sizes, const gchar *text, const gchar *quoted,
         quoted);
   for (a = n, b = d; b != 0;)
     {
+      /* The loop ends at 0, and a is then not. cppcheck-suppress zerodivcond */
       guint64 rest = a % b;
 
       a = b;
