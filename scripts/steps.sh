@@ -321,6 +321,9 @@ step_stress () {
 step_install () {
   local root=$work/root pc
   meson install -C "$work/gcc" --no-rebuild --destdir "$root"
+  find "$root" -type f \
+    \( -path '*/bin/*' -o -path '*/libexec/*' -o -name '*.so*' \) -print0 |
+    xargs -0 "$fc_root/tests/hardening/check" --fortified --installed
   pc=$(find "$root" -name libfc.pc)
   [[ -n $pc ]]
   export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$root
