@@ -297,8 +297,72 @@ invented_entries_are_reaped (void)
   fc_writer_close (writer);
 }
 
+typedef struct
+{
+  int ready, go;
+} leaser_t;
+
+static void
+lease_and_look_late (void *arg)
+{
+  const leaser_t *leaser = arg;
+  fc_consumer_t *consumer = consumer_new ("cam0", FC_START_LIVE);
+  fc_frame_t frame = FC_FRAME_INIT;
+
+  event_post (leaser->ready);
+  CHECK_OK (fc_consumer_lease (consumer, &frame, BOUND));
+  event_post (leaser->ready);
+  event_wait (leaser->go);
+  CHECK (whole (frame.data, frame.size, 0));
+  fc_consumer_release (consumer, &frame);
+  fc_consumer_close (consumer);
+}
+
+/* How a consumer ends that holds a frame of a ring that was replaced, where
+ * its lease was taken away or not. */
+static int
+end_of_leaser (bool betrayed)
+{
+  leaser_t leaser = { event_new (), event_new () };
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  pid_t pid = spawn (lease_and_look_late, &leaser);
+  void *table = bytes_map (table_path ("cam0"));
+  int status;
+
+  event_wait (leaser.ready);
+  put (writer, 1);
+  event_wait (leaser.ready);
+  for (uint32_t k = 0; betrayed && k < 4; k++)
+    atomic_store (&table_entry (table, 0)->lease[k], 0);
+  /* the second one ends the time that the first ring had to be drained */
+  for (int i = 0; i < 2; i++)
+    {
+      options.frame_size += 4096;
+      CHECK_RET (fc_writer_renew (writer, &options), 1);
+    }
+  event_post (leaser.go);
+  status = reap (pid);
+  fc_writer_close (writer);
+  return status;
+}
+
+/* The writer cuts a ring that was replaced behind its last lease, and who
+ * takes one away has it cut under its owner. */
+static void
+cleared_lease_lets_a_replaced_ring_be_cut (void)
+{
+  int status = end_of_leaser (true);
+
+  /* of which a sanitizer makes an exit of its own */
+  CHECK (slowness () > 1 ? status != 0
+                         : WIFSIGNALED (status) && WTERMSIG (status) == SIGBUS);
+  CHECK_EQ (end_of_leaser (false), 0);
+}
+
 static const test_t tests[] = {
   TEST (cleared_lease_is_told),
+  TEST (cleared_lease_lets_a_replaced_ring_be_cut),
   TEST (writer_goes_on_under_scribbling),
   TEST (writer_goes_on_under_scribbling_with_observers),
   TEST (copies_do_not_tear_without_their_lease),
