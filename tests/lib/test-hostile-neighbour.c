@@ -93,6 +93,7 @@ ring_of_another_user_is_not_carried_on (void)
       reap_ok (spawn (try_to_write, &victims[i]));
       check_same (&planted);
     }
+  free (planted.data);
 }
 
 enum
@@ -219,6 +220,7 @@ root_ends_a_foreign_ring_untouched (void)
       table = bytes_load (table_path ("cam0"));
       table.data[FC_ATTACHED_OFFSET] = 1;
       bytes_store (&table, table.size);
+      free (table.data);
       if (i == 0)
         CHECK_OK (fc_slot_remove (test_dir, "cam0", 0));
       else
@@ -229,6 +231,7 @@ root_ends_a_foreign_ring_untouched (void)
       snprintf (path, sizeof path, "/proc/self/fd/%d", ring);
       memcpy (planted.path, path, sizeof path);
       check_same (&planted);
+      free (planted.data);
       close (ring);
       CHECK_EQ (count_files (test_dir), 0);
     }
