@@ -34,6 +34,7 @@ typedef struct
   void *base;
   uint64_t length;
   unsigned users;
+  pid_t pid; /* a forked child has none of its parent's mappings */
 } shared_t;
 
 static shared_t shared[SHARED_MAX];
@@ -67,7 +68,7 @@ map_once (int fd, uint64_t length)
   fstat (fd, &st);
   pthread_mutex_lock (&shared_mutex);
   for (int i = 0; i < SHARED_MAX; i++)
-    if (shared[i].users == 0)
+    if (shared[i].users == 0 || shared[i].pid != getpid ())
       slot = i;
     else if (shared[i].dev == st.st_dev && shared[i].ino == st.st_ino
              && shared[i].length == length)
@@ -80,7 +81,8 @@ map_once (int fd, uint64_t length)
     {
       base = map_anew (fd, length);
       if (base != MAP_FAILED)
-        shared[slot] = (shared_t){ st.st_dev, st.st_ino, base, length, 1 };
+        shared[slot]
+            = (shared_t){ st.st_dev, st.st_ino, base, length, 1, getpid () };
     }
   pthread_mutex_unlock (&shared_mutex);
   return base;
@@ -93,7 +95,8 @@ unmap_once (void *base)
 
   pthread_mutex_lock (&shared_mutex);
   for (int i = 0; i < SHARED_MAX; i++)
-    if (shared[i].users > 0 && shared[i].base == base)
+    if (shared[i].users > 0 && shared[i].pid == getpid ()
+        && shared[i].base == base)
       last = --shared[i].users == 0;
   pthread_mutex_unlock (&shared_mutex);
   return last;
