@@ -70,35 +70,6 @@ bus_take_text (fuzz_t *in)
   return g_utf8_make_valid (text, -1);
 }
 
-/* Small ones, and those at the ends of what its type can hold. */
-static guint64
-take_number (fuzz_t *in)
-{
-  guint8 how = fuzz_byte (in);
-  guint64 number = 0;
-
-  if (how < 64)
-    return how;
-  if (how < 80)
-    return (G_GUINT64_CONSTANT (1) << (how * 4 & 63)) - (how & 1);
-  fuzz_bytes (in, &number, 1 + how % 8);
-  return how & 8 ? -number : number;
-}
-
-static gdouble
-take_double (fuzz_t *in)
-{
-  static const gdouble special[]
-      = { 0.0, -0.0, 0.5, 29.97, 1e308, 5e-324, G_MAXDOUBLE, -1.0 };
-  guint8 how = fuzz_byte (in);
-  gdouble number = 0;
-
-  if (how < 128)
-    return special[how % G_N_ELEMENTS (special)];
-  fuzz_bytes (in, &number, sizeof number);
-  return number;
-}
-
 static GVariant *take_any (fuzz_t *in, guint depth);
 
 static GVariant *
@@ -120,7 +91,7 @@ take_array (fuzz_t *in, const gchar *type)
     else if (type[1] == 'h')
       g_variant_builder_add (&builder, "h", (gint32) (fuzz_byte (in) % 4) - 1);
     else
-      g_variant_builder_add (&builder, "u", (guint32) take_number (in));
+      g_variant_builder_add (&builder, "u", (guint32) fuzz_number (in));
   return g_variant_builder_end (&builder);
 }
 
@@ -197,20 +168,20 @@ take_any (fuzz_t *in, guint depth)
     case 1:
       return g_variant_new_byte (fuzz_byte (in));
     case 2:
-      return g_variant_new_int16 ((gint16) take_number (in));
+      return g_variant_new_int16 ((gint16) fuzz_number (in));
     case 3:
-      return g_variant_new_uint16 ((guint16) take_number (in));
+      return g_variant_new_uint16 ((guint16) fuzz_number (in));
     case 4:
-      return g_variant_new_int32 ((gint32) take_number (in));
+      return g_variant_new_int32 ((gint32) fuzz_number (in));
     case 5:
     case 6:
-      return g_variant_new_uint32 ((guint32) take_number (in));
+      return g_variant_new_uint32 ((guint32) fuzz_number (in));
     case 7:
-      return g_variant_new_int64 ((gint64) take_number (in));
+      return g_variant_new_int64 ((gint64) fuzz_number (in));
     case 8:
-      return g_variant_new_uint64 (take_number (in));
+      return g_variant_new_uint64 (fuzz_number (in));
     case 9:
-      return g_variant_new_double (take_double (in));
+      return g_variant_new_double (fuzz_double (in));
     case 10:
       return g_variant_new_object_path ("/org/framecache/Registry1");
     case 11:

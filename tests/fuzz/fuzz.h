@@ -49,4 +49,33 @@ fuzz_u16 (fuzz_t *in)
   return value;
 }
 
+/* A small one, one at the ends of what a type can hold, or any. */
+static inline uint64_t
+fuzz_number (fuzz_t *in)
+{
+  uint8_t how = fuzz_byte (in);
+  uint64_t number = 0;
+
+  if (how < 64)
+    return how;
+  if (how < 80)
+    return (UINT64_C (1) << (how * 4 & 63)) - (how & 1);
+  fuzz_bytes (in, &number, 1 + how % 8);
+  return how & 8 ? -number : number;
+}
+
+static inline double
+fuzz_double (fuzz_t *in)
+{
+  static const double special[]
+      = { 0.0, -0.0, 0.5, 29.97, 1e308, 5e-324, 1e19, -1.0 };
+  uint8_t how = fuzz_byte (in);
+  double number = 0;
+
+  if (how < 128)
+    return special[how % (sizeof special / sizeof special[0])];
+  fuzz_bytes (in, &number, sizeof number);
+  return number;
+}
+
 #endif /* FUZZ_H */
