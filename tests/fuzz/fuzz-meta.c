@@ -5,7 +5,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include <gst/gst.h>
+#include <gst/video/video.h>
+#include <stdlib.h>
 
 #include "fuzz.h"
 #include "gstfcmeta.h"
@@ -34,6 +35,69 @@ LLVMFuzzerInitialize (int *argc, char ***argv)
   return 0;
 }
 
+/* A frame of SIZE bytes with the metas that the block of INFO holds. */
+static GstBuffer *
+read_block (const GstCaps *of, const fc_info_t *info, gsize size)
+{
+  g_autofree GstFcMetaReader *reader = g_new0 (GstFcMetaReader, 1);
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, size, NULL);
+
+  gst_fc_meta_reader_init (reader, element);
+  gst_fc_meta_reader_set_caps (reader, of);
+  gst_fc_meta_reader_take (reader, info);
+  (void) gst_fc_meta_reader_is_padded (reader, size);
+  gst_fc_meta_reader_add (reader, buffer);
+  return buffer;
+}
+
+/* Wherever its planes lie, they lie within the frame. */
+static void
+touch_planes (const GstCaps *of, GstBuffer *buffer)
+{
+  GstVideoInfo info;
+  GstVideoFrame frame;
+
+  if (!gst_video_info_from_caps (&info, of)
+      || gst_buffer_get_video_meta (buffer) == NULL
+      || !gst_video_frame_map (&frame, &info, buffer, GST_MAP_READ))
+    return;
+  for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES (&frame); i++)
+    {
+      const volatile guint8 *data = GST_VIDEO_FRAME_PLANE_DATA (&frame, i);
+      /* In these formats a plane's first component has its number. */
+      gint lines = GST_VIDEO_FRAME_COMP_HEIGHT (&frame, i);
+
+      (void) data[(lines - 1) * GST_VIDEO_FRAME_PLANE_STRIDE (&frame, i)];
+    }
+  gst_video_frame_unmap (&frame);
+}
+
+/* What was understood is understood again after it was written: the same block
+ * comes of it. */
+static void
+check_again (const GstCaps *of, GstBuffer *buffer)
+{
+  g_autofree GstFcMetaWriter *writer = g_new0 (GstFcMetaWriter, 1);
+  g_autofree guint8 *first = NULL;
+  fc_info_t info = FC_INFO_INIT;
+  gconstpointer second;
+  guint32 again;
+  GstBuffer *read;
+
+  gst_fc_meta_writer_init (writer, element);
+  gst_fc_meta_writer_set_caps (writer, of);
+  info.meta = gst_fc_meta_write (writer, buffer, FALSE, &info.meta_size);
+  if (info.meta_size > FC_META_MAX)
+    abort ();
+  info.meta = first = g_memdup2 (info.meta, info.meta_size);
+  read = read_block (of, &info, gst_buffer_get_size (buffer));
+  second = gst_fc_meta_write (writer, read, FALSE, &again);
+  if (again != info.meta_size || (again > 0 && memcmp (second, first, again)))
+    abort ();
+  gst_fc_meta_writer_reset (writer);
+  gst_buffer_unref (read);
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
@@ -41,17 +105,13 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   fc_info_t info = FC_INFO_INIT;
   const GstCaps *chosen = caps[fuzz_byte (&in) % G_N_ELEMENTS (caps)];
   gsize frame = (gsize) fuzz_byte (&in) * 64;
-  g_autofree GstFcMetaReader *reader = g_new0 (GstFcMetaReader, 1);
   GstBuffer *buffer;
 
   info.meta = in.data;
   info.meta_size = (guint32) MIN (in.size, FC_META_MAX);
-  gst_fc_meta_reader_init (reader, element);
-  gst_fc_meta_reader_set_caps (reader, chosen);
-  gst_fc_meta_reader_take (reader, &info);
-  (void) gst_fc_meta_reader_is_padded (reader, frame);
-  buffer = gst_buffer_new_allocate (NULL, frame, NULL);
-  gst_fc_meta_reader_add (reader, buffer);
+  buffer = read_block (chosen, &info, frame);
+  touch_planes (chosen, buffer);
+  check_again (chosen, buffer);
   gst_buffer_unref (buffer);
   return 0;
 }

@@ -17,12 +17,14 @@ LLVMFuzzerInitialize (int *argc, char ***argv)
   return 0;
 }
 
-/* --help ends the process, and -d would have other folders looked at. */
+/* --help ends the process, --color's word is kept until its end, and -d would
+ * have other folders looked at. */
 static gboolean
 is_left_out (const gchar *argument)
 {
   if (g_str_has_prefix (argument, "--"))
     return g_str_equal (argument, "--help")
+           || g_str_has_prefix (argument, "--color")
            || g_str_has_prefix (argument, "--d");
   return argument[0] == '-' && strpbrk (argument, "hd") != NULL;
 }

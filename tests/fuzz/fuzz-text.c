@@ -23,7 +23,7 @@ check_plain (const gchar *text)
   if (!g_utf8_validate (text, -1, NULL))
     abort ();
   for (; *text != '\0'; text = g_utf8_next_char (text))
-    if (!fcctl_is_plain (g_utf8_get_char (text)))
+    if (!g_unichar_isprint (g_utf8_get_char (text)))
       abort ();
 }
 
