@@ -376,7 +376,7 @@ faults_suite (void)
   TCase *tc = tcase_create ("faults");
 
   suite_add_tcase (suite, tc);
-  tcase_set_timeout (tc, 240);
+  tcase_set_timeout (tc, 3600);
   tcase_add_checked_fixture (tc, fct_set_up, fct_tear_down);
   tcase_add_test (tc, sink_without_descriptors);
   tcase_add_test (tc, src_without_descriptors);
