@@ -302,7 +302,8 @@ show (fc_writer_t *writer, const fc_writer_options_t *options)
   old = writer->gen != NULL ? writer->gen : writer->inherited;
   if (old != NULL)
     old->refs++;
-  r = switch_locked (writer, made, old, options);
+  r = writer->removed ? fc_say_removed (writer)
+                      : switch_locked (writer, made, old, options);
   if (r == 0)
     {
       fc_generation_unref (writer->inherited);

@@ -357,6 +357,22 @@ who_waited_for_the_slot_gets_its_first_frame (void)
   fc_consumer_close (consumer);
 }
 
+/* Only opening the slot again makes another one of that name. */
+static void
+prepared_ring_is_not_shown_once_the_slot_was_removed (void)
+{
+  fc_writer_options_t options = small_ring (), other = prepared_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+
+  put (writer, 1);
+  CHECK_RET (fc_writer_prepare (writer, &other), 1);
+  CHECK_EQ (unlink (in_dir ("cam0.ring")), 0);
+  WAIT_UNTIL (fc_writer_write (writer, "x", 1, NULL, NULL) == FC_REPLACED);
+  CHECK_RET (fc_writer_renew (writer, &other), FC_REPLACED);
+  CHECK (!exists (in_dir ("cam0.ring")));
+  fc_writer_close (writer);
+}
+
 static const test_t tests[] = {
   TEST (nothing_is_shown_before_the_first_frame),
   TEST (probing_leaves_the_slot_as_it_was),
@@ -369,6 +385,7 @@ static const test_t tests[] = {
   TEST (cells_outlive_a_writer_that_showed_nothing),
   TEST (locks_are_the_writers_before_anybody_sees_them),
   TEST (who_waited_for_the_slot_gets_its_first_frame),
+  TEST (prepared_ring_is_not_shown_once_the_slot_was_removed),
 };
 
 TEST_MAIN (tests)
