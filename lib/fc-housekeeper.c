@@ -62,7 +62,8 @@ append_cells (fc_writer_t *writer, fc_generation_t *gen, bool again)
   for (;;)
     {
       fc_cells_collect (gen);
-      low = fc_cells_low (gen);
+      /* A ring that was given up for want of memory takes none back. */
+      low = fc_cells_low (gen) && !writer->suspended;
       next = gen->cells;
       pthread_mutex_unlock (&writer->mutex);
       if (!low)

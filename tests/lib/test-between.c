@@ -117,6 +117,7 @@ format_that_comes_while_its_size_is_read_is_whole (void)
  * same table or finds that it has to wait. */
 static _Atomic (void *) table;
 static _Atomic bool looking, met, waits;
+static _Atomic unsigned reaps;
 static pthread_t renewer;
 
 unsigned __real_fc_table_reap (void *of);
@@ -134,6 +135,7 @@ __wrap_fc_table_reap (void *of)
   else if (looking && of == table)
     met = true;
   reaped = __real_fc_table_reap (of);
+  reaps++;
   if (held)
     looking = false;
   return reaped;
@@ -185,7 +187,9 @@ two_threads_do_not_reap_one_table (void)
 
 /* A ring that is given up -------------------------------------------------- */
 
-static bool full; /* the next reservation does not fit */
+static bool full;            /* the next reservation does not fit */
+static _Atomic bool crammed; /* nor does any other */
+static _Atomic unsigned grown;
 static fc_writer_t *given_up;
 static _Thread_local bool giving, asking;
 static _Atomic bool begun, cut;
@@ -197,11 +201,14 @@ int __wrap_fallocate64 (int fd, int mode, off_t at, off_t size);
 int
 __wrap_fallocate64 (int fd, int mode, off_t at, off_t size)
 {
-  if (!full || !giving)
-    return __real_fallocate64 (fd, mode, at, size);
-  full = false;
-  errno = ENOSPC;
-  return -1;
+  if (crammed || (full && giving))
+    {
+      full = false;
+      errno = ENOSPC;
+      return -1;
+    }
+  grown++;
+  return __real_fallocate64 (fd, mode, at, size);
 }
 
 static void *
@@ -295,6 +302,40 @@ leased_frame_outlives_a_cut_beside_a_look (void)
   fc_writer_close (given_up);
 }
 
+/* Memory is out, and leases have the spare cells; then there is some again: it
+ * is the next ring's. */
+static void
+ring_that_was_given_up_does_not_grow (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_frame_t frame[3] = { FC_FRAME_INIT, FC_FRAME_INIT, FC_FRAME_INIT };
+  fc_consumer_t *consumer;
+  fc_writer_t *writer;
+  unsigned before;
+
+  options.writer_cells = 2;
+  writer = writer_new ("cam0", &options);
+  put (writer, 4);
+  consumer = consumer_new ("cam0", FC_START_OLDEST);
+  crammed = true;
+  for (int i = 0; i < 3; i++)
+    CHECK_OK (fc_consumer_lease (consumer, &frame[i], 0));
+  put (writer, 8);
+  CHECK_EQ (writer_stats (writer).cells_leased, 3);
+  options.frame_size *= 2;
+  CHECK_RET (fc_writer_renew (writer, &options), -ENOSPC);
+  grown = 0;
+  crammed = false;
+  before = reaps;
+  WAIT_UNTIL (reaps >= before + 4);
+  CHECK_EQ (grown, 0);
+  CHECK_RET (fc_writer_renew (writer, &options), 1);
+  for (int i = 0; i < 3; i++)
+    fc_consumer_release (consumer, &frame[i]);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
 /* Removal by force --------------------------------------------------------- */
 
 /* The ring's own name is gone, and a temporary is about to be removed. */
@@ -350,6 +391,7 @@ static const test_t tests[] = {
   TEST (format_that_comes_while_its_size_is_read_is_whole),
   TEST (two_threads_do_not_reap_one_table),
   TEST (leased_frame_outlives_a_cut_beside_a_look),
+  TEST (ring_that_was_given_up_does_not_grow),
   TEST (ring_shown_during_a_forced_removal_has_its_table),
 };
 TEST_MAIN (tests)
