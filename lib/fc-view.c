@@ -156,8 +156,9 @@ open_ring_as_in (handed_t *handed, const char *slot, uint64_t id)
   fc_dir_t dir;
   int r = fc_dir_candidate (&dir, handed->ring_dir, 0);
 
+  /* Not -ENOENT: it will not be there in a moment, and is not the slot. */
   if (r == 0 && dir.fd < 0)
-    r = fc_fail (-ENOENT, "there is no slot directory %s", handed->ring_dir);
+    r = fc_fail (-ENOTDIR, "there is no slot directory %s", handed->ring_dir);
   if (r < 0)
     return r;
   r = fc_ring_open (&ring, &dir, slot, O_RDONLY);

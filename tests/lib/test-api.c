@@ -40,6 +40,7 @@ struct_sizes_are_checked (void)
   fc_frame_t frame = FC_FRAME_INIT;
   fc_writer_t *writer = NULL;
   fc_consumer_t *consumer = NULL;
+  fc_slot_view_t *view;
 
   CHECK_SIZES (options, struct_size, sizeof options,
                fc_writer_open (&writer, "cam0", &options));
@@ -61,6 +62,9 @@ struct_sizes_are_checked (void)
   CHECK_RET (fc_writer_write (writer, NULL, 1, NULL, NULL), -EINVAL);
   CHECK_SIZES (stat, struct_size, sizeof stat,
                fc_slot_stat (test_dir, "cam0", &stat));
+  CHECK_OK (fc_slot_view_open (&view, test_dir, "cam0"));
+  CHECK_SIZES (stat, struct_size, sizeof stat, fc_slot_view_stat (view, &stat));
+  fc_slot_view_close (view);
   CHECK_SIZES (other, struct_size, sizeof other,
                fc_consumer_open (&consumer, "cam0", &other));
   other.position.start = FC_START_OLDEST;
@@ -176,8 +180,68 @@ options_out_of_range_are_refused (void)
   REFUSED (format, NULL);
   REFUSED (access, (fc_share_t) -1);
   REFUSED (observers, 2);
+  REFUSED (first_seq, UINT64_MAX);
 #undef REFUSED
   CHECK_EQ (count_files (test_dir), 0);
+}
+
+static void
+consumer_options_out_of_range_are_refused (void)
+{
+  fc_consumer_options_t good = from (FC_START_LIVE), options;
+  fc_consumer_t *consumer = NULL;
+
+#define REFUSED(field, value)                                                  \
+  do                                                                           \
+    {                                                                          \
+      options = good;                                                          \
+      options.field = (value);                                                 \
+      CHECK_RET (fc_consumer_open (&consumer, "cam0", &options), -EINVAL);     \
+      CHECK (fc_error_detail ()[0] != 0);                                      \
+    }                                                                          \
+  while (0)
+  REFUSED (on_lap, (fc_on_lap_t) (FC_ON_LAP_KEY + 1));
+  REFUSED (position.start, (fc_start_t) (FC_START_AGO + 1));
+  REFUSED (position.key, 2);
+  REFUSED (observe, 2);
+  REFUSED (detached, 2);
+  REFUSED (trust_uid_set, 2);
+  REFUSED (use_fds, 2);
+#undef REFUSED
+  CHECK (consumer == NULL);
+}
+
+/* A path that would not fit in what tells of it. */
+static void
+directory_with_a_long_path_is_refused (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = NULL;
+  fc_slot_stat_t stat = { .struct_size = sizeof stat };
+  char path[300];
+
+  memset (path, '/', sizeof path - 1);
+  path[sizeof path - 1] = '\0';
+  options.dir = path;
+  CHECK_RET (fc_writer_open (&writer, "cam0", &options), -ENAMETOOLONG);
+  CHECK_DETAIL ("the slot directory's path has 299 bytes; the limit is 255");
+  CHECK_RET (fc_slot_stat (path, "cam0", &stat), -ENAMETOOLONG);
+}
+
+static void
+consumer_without_options_has_the_defaults (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  fc_consumer_t *consumer;
+
+  CHECK_EQ (setenv ("FC_DIR", test_dir, 1), 0);
+  put (writer, 2);
+  CHECK_OK (fc_consumer_open (&consumer, "cam0", NULL));
+  CHECK_EQ (consumer_stats (consumer).cursor, 2);
+  CHECK_EQ (consumer_stats (consumer).observing, 0);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
 }
 
 static void
@@ -342,6 +406,9 @@ static const test_t tests[] = {
   TEST (missing_arguments_are_refused),
   TEST (zero_is_the_default),
   TEST (options_out_of_range_are_refused),
+  TEST (consumer_options_out_of_range_are_refused),
+  TEST (directory_with_a_long_path_is_refused),
+  TEST (consumer_without_options_has_the_defaults),
   TEST (error_detail_is_never_null),
   TEST (error_detail_is_each_threads_own),
   TEST (log_goes_to_the_handles_own_function),
