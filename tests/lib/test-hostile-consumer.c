@@ -203,10 +203,11 @@ spoilt_table_is_as_good_as_new (void)
   end (&life);
 }
 
+/* Spawned before there is a writer, whose own mapping it would have too. */
 typedef struct
 {
   int ready;
-  int taken;
+  int go;
 } greedy_t;
 
 /* All entries by their locks, and in each a lease on a cell of its own: first
@@ -220,6 +221,7 @@ take_all_there_is (void *arg)
   uint32_t cell = 0;
   void *table;
 
+  event_wait (greedy->go);
   for (int i = 0; i < ENTRIES; i++)
     consumer[i] = consumer_new ("cam0", FC_START_OLDEST);
   for (int i = 0; i < ENTRIES; i++)
@@ -233,7 +235,7 @@ take_all_there_is (void *arg)
                  -EAGAIN);
     }
   event_post (greedy->ready);
-  event_wait (greedy->taken);
+  event_wait (greedy->go);
   table = bytes_map (table_path ("cam0"));
   for (uint32_t i = 0; i < ENTRIES; i++)
     for (uint32_t k = 0; k < LEASES; k++)
@@ -256,9 +258,10 @@ whoever_holds_everything_holds_no_more_than_was_planned (void)
   pid_t pid;
 
   CHECK_OK (fc_plan (&options, &plan));
+  pid = spawn (take_all_there_is, &greedy);
   writer = writer_new ("cam0", &options);
   put (writer, 4);
-  pid = spawn (take_all_there_is, &greedy);
+  event_post (greedy.go);
   event_wait (greedy.ready);
   for (int i = 0; i < 2; i++)
     {
@@ -279,7 +282,7 @@ whoever_holds_everything_holds_no_more_than_was_planned (void)
       cont (pid);
       if (i == 0)
         {
-          event_post (greedy.taken);
+          event_post (greedy.go);
           event_wait (greedy.ready);
         }
     }

@@ -353,7 +353,7 @@ read_as_a_namespaces_nobody (void *arg)
   fc_consumer_t *consumer;
   uint64_t next = 0;
 
-  (void) arg;
+  event_wait (*(int *) arg);
   become (VICTIM);
   prctl (PR_SET_DUMPABLE, 1); /* or /proc/self is root's */
   if (unshare (CLONE_NEWUSER) < 0)
@@ -380,17 +380,18 @@ static void
 user_that_a_namespace_does_not_know_is_a_stranger (void)
 {
   fc_writer_options_t options = small_ring ();
+  int go = event_new (), status;
   fc_writer_t *writer;
-  int status;
   pid_t pid;
 
   share_the_directory ();
+  pid = spawn (read_as_a_namespaces_nobody, &go);
   options.access = options.trust = FC_SHARE_ALL;
   writer = writer_new ("cam0", &options);
   put (writer, 1);
   CHECK_EQ (mkdir (in_dir ("own"), 0700), 0);
   CHECK_EQ (chown (in_dir ("own"), VICTIM, VICTIM), 0);
-  pid = spawn (read_as_a_namespaces_nobody, NULL);
+  event_post (go);
   status = reap (pid);
   fc_writer_close (writer);
   if (WIFEXITED (status) && WEXITSTATUS (status) == 77)
