@@ -238,6 +238,41 @@ writer_without_memory_for_a_ring_says_so_until_it_has_one (void)
   fc_writer_close (writer);
 }
 
+/* Its owner could write to what the ring's users trust. */
+static void
+table_of_another_user_is_not_the_rings (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_consumer_options_t other = from (FC_START_LIVE);
+  fc_consumer_t *consumer;
+  fc_writer_t *writer;
+
+  if (!am_root ())
+    test_skip ("only root may give a file away");
+  writer = writer_new ("cam0", &options);
+  CHECK_EQ (chown (table_path ("cam0"), NOBODY, NOBODY), 0);
+  CHECK_RET (fc_consumer_open (&consumer, "cam0", &other), -EPROTO);
+  CHECK_DETAIL ("not its table");
+  fc_writer_close (writer);
+}
+
+static void
+group_that_the_writer_is_not_in_is_not_shared_with (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer;
+
+  if (!am_root ())
+    test_skip ("only root may become another user");
+  CHECK_EQ (chown (test_dir, NOBODY, 0), 0);
+  CHECK_EQ (chmod (test_dir, 0750), 0);
+  become_nobody ();
+  options.access = FC_SHARE_GROUP;
+  CHECK_RET (fc_writer_open (&writer, "cam0", &options), -EPERM);
+  CHECK_DETAIL ("to group 0, which the slot is shared with");
+  CHECK_EQ (count_files (test_dir), 0);
+}
+
 static const test_t tests[] = {
   TEST (consumer_that_is_not_attached_says_so),
   TEST (consumer_of_descriptors_is_not_attached_by_name),
@@ -249,5 +284,7 @@ static const test_t tests[] = {
   TEST (reading_leaves_what_is_leased_alone),
   TEST (writer_of_a_removed_slot_says_so_at_each_call),
   TEST (writer_without_memory_for_a_ring_says_so_until_it_has_one),
+  TEST (table_of_another_user_is_not_the_rings),
+  TEST (group_that_the_writer_is_not_in_is_not_shared_with),
 };
 TEST_MAIN (tests)
