@@ -228,6 +228,22 @@ step_tsan () {
   fixed_layout "$self" --run-tests tsan --timeout-multiplier 10 --suite lib
 }
 
+# Built without optimisation, so that each line counts. Children that became
+# another user add to the counts in the same files, once these are there.
+step_coverage () {
+  local result=0
+  CC=gcc build coverage -Db_coverage=true -Dbuildtype=debug -Dgst=disabled \
+    -Dregistry=disabled
+  run_tests coverage api fault
+  chmod -R a+rwX "$work/coverage"
+  run_tests coverage --timeout-multiplier 3 --suite lib || result=1
+  gcovr --root "$fc_root" --filter "$fc_root/lib/" --json "$work/lib.json" \
+    "$work/coverage/lib"
+  gcovr --root "$fc_root" --add-tracefile "$work/lib.json"
+  "$fc_root/tests/coverage/check" "$fc_root" "$work/lib.json" || result=1
+  return "$result"
+}
+
 step_aarch64 () {
   local gnu=aarch64-linux-gnu
   cat >"$work/aarch64.ini" <<END
