@@ -83,8 +83,8 @@ reserve_locked (const fc_dir_t *dir, const char *slot, int lock,
 int
 fc_slot_reserve (const char *slot, const fc_writer_options_t *given)
 {
-  fc_writer_options_t options;
-  fc_dir_t dir;
+  fc_writer_options_t options = { 0 };
+  fc_dir_t dir = { 0 };
   int lock;
   int r = fc_check_name (slot);
 

@@ -94,7 +94,7 @@ fc_consumer_open (fc_consumer_t **result, const char *slot,
   if (r < 0)
     return r;
   r = consumer_new (&c, slot, given);
-  if (r < 0)
+  if (c == NULL)
     return r;
   if (!given->detached)
     {

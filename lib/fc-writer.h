@@ -117,7 +117,7 @@ void fc_generation_unlink (fc_generation_t *gen, const fc_dir_t *dir,
 
 /* Carry on in RING where it agrees with OPTIONS: 1, 0 where it does not, or an
  * error that says nothing about it. */
-int fc_generation_adopt (fc_generation_t **gen, const fc_ring_file_t *ring,
+int fc_generation_adopt (fc_generation_t **result, const fc_ring_file_t *ring,
                          const fc_dir_t *dir, const char *slot,
                          const fc_writer_options_t *options);
 
