@@ -61,7 +61,7 @@ parse_rate (FcrSizes *sizes, const gchar *text, const gchar *quoted,
                           quoted);
   if (!take_number (&at, &n, &d)
       || (*at == '/' && (at++, !take_integer (&at, G_MAXINT, &below)))
-      || *at != '\0' || !g_uint64_checked_mul (&d, d, below))
+      || *at != '\0' || !g_uint64_checked_mul (&d, d, below) || d == 0)
     return fcr_sizes_bad (
         error,
         "%s has no frame rate behind its @: that is a number or a "
@@ -69,7 +69,7 @@ parse_rate (FcrSizes *sizes, const gchar *text, const gchar *quoted,
         quoted);
   for (a = n, b = d; b != 0;)
     {
-      /* The loop ends at 0, and a is then not. cppcheck-suppress zerodivcond */
+      /* cppcheck-suppress zerodivcond ; the loop ends before b is 0 */
       guint64 rest = a % b;
 
       a = b;
