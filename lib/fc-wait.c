@@ -30,17 +30,17 @@ is_interrupted (const fc_consumer_t *c)
 static int
 check_interrupt (const fc_consumer_t *c)
 {
-  return is_interrupted (c) ? fc_fail (
-             FC_INTERRUPTED, "slot %s: the wait was interrupted", c->slot)
-                            : 0;
+  if (!is_interrupted (c))
+    return 0;
+  return fc_fail (FC_INTERRUPTED, "slot %s: the wait was interrupted", c->slot);
 }
 
 static int
 check_time (const fc_consumer_t *c, uint64_t now, uint64_t until)
 {
-  return now >= until ? fc_fail (FC_TIMEOUT,
-                                 "slot %s: no frame in the time given", c->slot)
-                      : 0;
+  if (now < until)
+    return 0;
+  return fc_fail (FC_TIMEOUT, "slot %s: no frame in the time given", c->slot);
 }
 
 /* Whether a reader has something to do: a frame, or an end. */
