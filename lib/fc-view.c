@@ -376,7 +376,7 @@ stat_words (const fc_slot_view_t *view, fc_slot_stat_t *stat)
   if (r == 0)
     r = fc_pread (view->ring.fd, &words, sizeof words,
                   view->ring.geo.words_offset, view->ring.path);
-  if (r < 0)
+  if (r != 0)
     return r;
   if (stat->head < stat->first_seq || state > FC_STATE_REMOVED)
     return fc_fail (-EPROTO,
@@ -523,7 +523,7 @@ int
 fc_stat_in (const char *path, unsigned n, const char *slot,
             fc_slot_stat_t *stat)
 {
-  fc_slot_view_t view;
+  fc_slot_view_t view = { 0 };
   fc_dir_t dir;
   int r = fc_dir_candidate (&dir, path, n);
 
@@ -542,7 +542,7 @@ fc_stat_in (const char *path, unsigned n, const char *slot,
 int
 fc_slot_stat (const char *dir, const char *slot, fc_slot_stat_t *stat)
 {
-  fc_slot_view_t view;
+  fc_slot_view_t view = { 0 };
   int r = check_stat (stat);
 
   if (r == 0)
@@ -558,7 +558,7 @@ int
 fc_slot_consumers (const char *dir, const char *slot, fc_consumer_func_t func,
                    void *user_data)
 {
-  fc_slot_view_t view;
+  fc_slot_view_t view = { 0 };
   int r = view_open (&view, dir, slot);
 
   if (r < 0)
@@ -572,7 +572,7 @@ int
 fc_slot_format (const char *dir, const char *slot, void *data, size_t capacity,
                 size_t *size)
 {
-  fc_slot_view_t view;
+  fc_slot_view_t view = { 0 };
   int r = view_open (&view, dir, slot);
 
   if (r < 0)

@@ -355,7 +355,8 @@ fcctl_top (int argc, char **argv)
                     "k and arrows scroll.")
       || !check_options (&top, order))
     return FCCTL_USAGE;
-  census = top.census = top.table.census = fcctl_census_new (latency);
+  census = fcctl_census_new (latency);
+  top.census = top.table.census = census;
   top.table.consumers = !hide;
   if (top.batch || fcctl_json || !isatty (STDOUT_FILENO)
       || g_strcmp0 (g_getenv ("TERM"), "dumb") == 0)
