@@ -44,7 +44,7 @@ class Frames:
 class Process:
     def __init__(self, *args):
         self.process = subprocess.Popen(
-            args, stdout=subprocess.PIPE, text=True,
+            args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=dict(os.environ, G_DEBUG='fatal-warnings'))
 
     def finish(self):
@@ -78,12 +78,13 @@ def waits_for_slot(process):
 
 
 def write(readers, line):
-    """LINE into the slot, once all READERS wait for it to be made."""
+    """LINE into the slot, once all READERS wait for it to be made; the slot is
+    there until it is finished."""
     end = time.monotonic() + PATIENCE
     while not all(waits_for_slot(reader) for reader in readers):
         assert time.monotonic() < end, 'not every reader waits for the slot'
         time.sleep(0.01)
-    return start('gst-launch-1.0', '-q', *line.split())
+    return watch(line)
 
 
 def consumer(options, end='fakesink'):
@@ -118,13 +119,13 @@ def whole():
     readers = [consumer('start=oldest'), consumer('start=oldest memory=copy')]
     writer = write(readers, VIDEO + 'avdec_h264 ! fcsink slot=clip '
                    f'ring-depth={depth} sync=false')
-    writer.finish()
     for reader in readers:
         got = Frames(reader.finish())
         assert got.frames == expected.frames, \
             f'{len(got.frames)} of {len(expected.frames)} frames, or others'
         assert got.caps == expected.caps, (got.caps, expected.caps)
         no_losses(got)
+    writer.finish()
     print(f'{len(expected.frames)} frames in 2 processes, none missing')
 
 
@@ -135,8 +136,8 @@ def throttled():
                  'identity sleep-time=120000 ! fakesink name=out sync=false')
     writer = write([slow], VIDEO + 'avdec_h264 ! fcsink slot=clip '
                    'ring-depth=8')
-    writer.finish()
     got = Frames(slow.finish())
+    writer.finish()
     missing = len(expected.frames) - len(got.frames)
     assert 0 < missing < len(expected.frames), missing
     assert missing == got.said['dropped'] == got.said['told'], \
@@ -154,8 +155,8 @@ def undecoded():
         expected = direct(line)
         reader = consumer('start=oldest')
         writer = write([reader], line + 'fcsink slot=clip sync=false')
-        writer.finish()
         got = Frames(reader.finish())
+        writer.finish()
         assert got.frames == expected.frames, line
         assert got.caps == expected.caps, (got.caps, expected.caps)
         no_losses(got)

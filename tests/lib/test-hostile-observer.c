@@ -280,7 +280,8 @@ no_frame_is_lost_and_the_next_writer_starts_at_once (void)
   if (!am_root ())
     test_skip ("only root may become another user");
   spawn (do_all_that_can_be_done, &hostile);
-  first = *victim = spawn (write_and_wait, &part);
+  first = spawn (write_and_wait, &part);
+  atomic_store (victim, first);
   event_wait (part.ready);
   event_post (hostile.go);
   event_wait (hostile.ready);

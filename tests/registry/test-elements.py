@@ -168,8 +168,9 @@ class Killed(Elements):
         for i in range(KILLS):
             started, dead = time.monotonic(), self.owner(bus)
             self.kill(registry)
+            wait_for(lambda: self.owner(bus) != dead, 'the end on the bus')
             registry = self.spawn_registry()
-            wait_for(lambda: self.owner(bus) not in (None, dead), 'the next')
+            wait_for(lambda: self.owner(bus) is not None, 'the next')
             self.look(bus, streams.pid, generation)
             if i % 3 == 0:
                 self.change(streams)
