@@ -40,12 +40,12 @@ check_cut (const gchar *text, guint width)
 static void
 read_caps (const gchar *text)
 {
-  g_autofree gchar *type = fcctl_caps_type (text);
-  g_autofree gchar *format = fcctl_caps_field (text, "format");
-  g_autofree gchar *brief = fcctl_caps_short (text);
-  g_autofree gchar *size = fcctl_caps_size (text);
   gdouble rate = fcctl_caps_rate (text);
 
+  g_free (fcctl_caps_type (text));
+  g_free (fcctl_caps_field (text, "format"));
+  g_free (fcctl_caps_short (text));
+  g_free (fcctl_caps_size (text));
   if (!isfinite (rate) || rate < 0)
     abort ();
 }

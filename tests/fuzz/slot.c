@@ -112,7 +112,7 @@ clean_up (void)
   rmdir (slot_dir);
 }
 
-static void
+static _Noreturn void
 die (const char *what)
 {
   fprintf (stderr, "%s: %s\n", what, fc_error_detail ());

@@ -47,7 +47,7 @@ lose_all_numbers (uid_t uid)
   CHECK_EQ (geteuid (), NOBODY);
 }
 
-static void
+static void __attribute__ ((format (printf, 2, 3)))
 write_file (const char *path, const char *format, ...)
 {
   char text[80];
