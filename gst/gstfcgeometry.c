@@ -16,6 +16,8 @@
  * pieces: 64 KiB, or a fifth of a second of many channels. */
 #define GUESS (1u << 20)
 #define GUESS_SOUND (64u << 10)
+/* What caps make of frames with more bytes is nonsense. */
+#define SIZE_MAX_OF_CAPS (G_GUINT64_CONSTANT (1) << 40)
 
 static guint64
 round_to_page (guint64 size)
@@ -44,7 +46,8 @@ gst_fc_frame_size (const GstCaps *caps, guint64 wished)
   GstVideoInfo info;
 
   if (gst_structure_has_name (s, "video/x-raw")
-      && gst_video_info_from_caps (&info, caps) && info.size > 0)
+      && gst_video_info_from_caps (&info, caps) && info.width > 0
+      && info.height > 0 && info.size > 0 && info.size <= SIZE_MAX_OF_CAPS)
     return MAX (info.size, wished);
   if (wished > 0)
     return wished;

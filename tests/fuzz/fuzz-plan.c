@@ -23,7 +23,7 @@ static gboolean
 is_left_out (const gchar *argument)
 {
   if (g_str_has_prefix (argument, "--"))
-    return g_str_equal (argument, "--help")
+    return g_str_has_prefix (argument, "--help")
            || g_str_has_prefix (argument, "--color")
            || g_str_has_prefix (argument, "--d");
   return argument[0] == '-' && strpbrk (argument, "hd") != NULL;
