@@ -378,7 +378,7 @@ handles_leave_no_descriptor_behind (void)
       CHECK_RET (fc_slot_gc (test_dir, NULL, 0), 0);
     }
   CHECK_EQ (count_files ("/proc/self/fd"), before);
-  WAIT_UNTIL (count_files ("/proc/self/task") == threads);
+  WAIT_UNTIL (count_files ("/proc/self/task") <= threads);
 }
 
 static void

@@ -4,6 +4,29 @@
  */
 #include "fc-test.h"
 
+#include <sys/mman.h>
+
+static void
+look_whether_wiped (void *page)
+{
+  CHECK_EQ (*(char *) page, 0);
+}
+
+/* An emulator says that memory is kept from a child, and keeps it not. */
+static void
+need_wiping (void)
+{
+  char *page = mmap (NULL, 4096, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  CHECK (page != MAP_FAILED);
+  CHECK_EQ (madvise (page, 4096, MADV_WIPEONFORK), 0);
+  *page = 1;
+  if (reap (spawn (look_whether_wiped, page)) != 0)
+    test_skip ("memory can not be kept from a child here");
+  munmap (page, 4096);
+}
+
 /* All that a program can have open of a slot. */
 typedef struct
 {
@@ -104,6 +127,7 @@ end_by_exit (void)
 static void
 clean_up_in_a_child_is_not_the_parents (void)
 {
+  need_wiping ();
   open_all (&open_slot);
   for (int i = 0; i < 3; i++)
     reap_ok (fork_child (end_by_exit));
@@ -139,6 +163,7 @@ shared_memory_is_not_the_childs (void)
   static void (*const func[]) (void)
       = { touch_leased, write_acquired, use_writer };
 
+  need_wiping ();
   open_all (&open_slot);
   for (int i = 0; i < 3; i++)
     {
@@ -240,6 +265,7 @@ parents_death_is_seen_when_the_child_let_go (void)
 {
   static void (*const func[]) (void) = { close_handles, close_descriptors };
 
+  need_wiping ();
   for (int i = 0; i < 2; i++)
     {
       fc_consumer_t *consumer;
@@ -305,6 +331,7 @@ forks_among_frames_disturb_nothing (void)
   _Atomic bool end = false;
   pthread_t thread[3];
 
+  need_wiping ();
   open_slot.writer = writer_new ("cam0", &options);
   for (int i = 0; i < 2; i++)
     {

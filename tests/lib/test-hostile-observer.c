@@ -145,7 +145,9 @@ try_to_change (int fd, const char *ring, pid_t writer)
   CHECK (mmap (NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
          == MAP_FAILED);
   CHECK_CMP (mprotect (base, 4096, PROT_READ | PROT_WRITE), <, 0);
-  CHECK_CMP (madvise (base, 4096, MADV_REMOVE), <, 0);
+  /* an emulator says that it did */
+  (void) madvise (base, 4096, MADV_REMOVE);
+  CHECK (memcmp (base, "fcRING", 6) == 0);
   CHECK_CMP (pwrite (fd, "x", 1, 0), <, 0);
   CHECK_CMP (ftruncate (fd, 0), <, 0);
   CHECK_CMP (truncate (ring, 0), <, 0);
