@@ -338,7 +338,8 @@ step_install () {
   local root=$work/root pc
   meson install -C "$work/gcc" --no-rebuild --destdir "$root"
   find "$root" -type f \
-    \( -path '*/bin/*' -o -path '*/libexec/*' -o -name '*.so' -o -name '*.so.[0-9]*' \) -print0 |
+    \( -path '*/bin/*' -o -path '*/libexec/*' -o -name '*.so' \
+    -o -name '*.so.[0-9]*' \) -print0 |
     xargs -0 "$fc_root/tests/hardening/check" --fortified --installed
   pc=$(find "$root" -name libfc.pc)
   [[ -n $pc ]]
