@@ -153,6 +153,11 @@ analyse_by_cppcheck () {
   )
   cppcheck --version
   "${check[@]}" --suppress=readdirCalled lib
+  if [[ $(cppcheck --version) != *" 2.10"* ]]; then
+    say "what cppcheck knows of GLib is right for its version 2.10" \
+      >>"$results/$step.skipped"
+    return
+  fi
   "${check[@]}" --library=gtk --suppress=memleak --suppress=varFuncNullUB \
     --suppress={getgrgid,getpwnam,getpwuid}Called:registry/fcctl/'*' \
     '-DGST_ELEMENT_REGISTER_DEFINE_WITH_CODE(e,name,rank,type,code)=' \

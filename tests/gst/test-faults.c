@@ -31,15 +31,16 @@ set_limit (rlim_t descriptors)
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
 }
 
-/* The limit that leaves room for MORE descriptors. */
+/* The largest limit that leaves room for MORE descriptors: other threads can
+ * poll no more of them than it says. */
 static rlim_t
 room_for (guint more)
 {
   rlim_t limit = 0;
 
-  for (; more > 0; limit++)
-    more -= fcntl ((int) limit, F_GETFD) < 0;
-  return limit;
+  for (;; limit++)
+    if (fcntl ((int) limit, F_GETFD) < 0 && more-- == 0)
+      return limit;
 }
 
 /* The error of an element that found none says what is missing; FALSE where
