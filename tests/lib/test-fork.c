@@ -12,19 +12,30 @@ look_whether_wiped (void *page)
   CHECK_EQ (*(char *) page, 0);
 }
 
+static void
+read_page (void *page)
+{
+  volatile char value = *(volatile char *) page;
+
+  (void) value;
+}
+
 /* An emulator says that memory is kept from a child, and keeps it not. */
 static void
 need_wiping (void)
 {
-  char *page = mmap (NULL, 4096, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *pages = mmap (NULL, 1 << 17, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *second = pages + (1 << 16);
 
-  CHECK (page != MAP_FAILED);
-  CHECK_EQ (madvise (page, 4096, MADV_WIPEONFORK), 0);
-  *page = 1;
-  if (reap (spawn (look_whether_wiped, page)) != 0)
+  CHECK (pages != MAP_FAILED);
+  CHECK_EQ (madvise (pages, 1 << 16, MADV_WIPEONFORK), 0);
+  CHECK_EQ (madvise (second, 1 << 16, MADV_DONTFORK), 0);
+  *pages = *second = 1;
+  if (reap (spawn (look_whether_wiped, pages)) != 0
+      || reap (spawn (read_page, second)) == 0)
     test_skip ("memory can not be kept from a child here");
-  munmap (page, 4096);
+  munmap (pages, 1 << 17);
 }
 
 /* All that a program can have open of a slot. */

@@ -469,6 +469,9 @@ slow_consumer_laps_again_and_again (void)
  * place of the map was read, the write cursor is far ahead of it. */
 static fc_words_t *ahead_of_reads;
 static off_t map_at;
+/* Set while there is one that writes faster than anybody looks: the write
+ * cursor and the places of the map never stand still. */
+static char *moving;
 
 /* In place of the C library's, for libfc too. */
 ssize_t
@@ -476,6 +479,17 @@ pread64 (int fd, void *into, size_t size, off_t at)
 {
   if (ahead_of_reads != NULL && at >= map_at)
     atomic_fetch_add (&ahead_of_reads->head, 1000);
+  if (moving != NULL)
+    {
+      const fc_ring_header_t *header = (const fc_ring_header_t *) moving;
+      fc_words_t *words = (fc_words_t *) (moving + header->words_offset);
+      _Atomic uint64_t *map
+          = (_Atomic uint64_t *) (moving + header->map_offset);
+      uint64_t seq = atomic_fetch_add (&words->head, 1);
+
+      for (uint32_t i = 0; i < header->ring_depth; i++)
+        atomic_store (&map[i], FC_MAP_WORD (seq + i, i));
+    }
   return syscall (SYS_pread64, fd, into, size, at);
 }
 
@@ -515,6 +529,28 @@ lapped_at_each_look_ends_in_time (void)
   fc_writer_close (writer);
 }
 
+static void
+writer_that_never_stands_still_is_an_honest_one (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  char *ring = bytes_map (in_dir ("cam0.ring"));
+  fc_consumer_options_t observer = from (FC_START_LIVE);
+  fc_frame_t frame = FC_FRAME_INIT;
+  fc_consumer_t *consumer;
+
+  observer.observe = 1;
+  consumer = consumer_with ("cam0", &observer);
+  moving = ring;
+  for (int i = 0; i < 3; i++)
+    CHECK_RET (fc_consumer_read (consumer, &frame, 20 * MS), FC_TIMEOUT);
+  CHECK_CMP (consumer_stats (consumer).dropped, >, 0u);
+  moving = NULL;
+  check_counts (consumer);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
 static const test_t tests[] = {
   TEST (lapped_resumes_at_the_oldest),
   TEST (lapped_resumes_with_a_margin),
@@ -528,6 +564,7 @@ static const test_t tests[] = {
   TEST (dropped_key_frames_are_counted_by_observers),
   TEST (depth_behind_is_not_lapped),
   TEST (lapped_at_each_look_ends_in_time),
+  TEST (writer_that_never_stands_still_is_an_honest_one),
   TEST (counts_are_exact_from_zero),
   TEST (counts_are_exact_across_32_bits),
   TEST (counts_are_exact_across_48_bits),
