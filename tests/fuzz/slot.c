@@ -215,7 +215,8 @@ slot_apply (const slot_file_t *file, const slot_change_t *change)
 /* In the C library's place: who finds an entry in doubt pauses before it looks
  * again, and here nobody changes it meanwhile. */
 int
-nanosleep (const struct timespec *time, struct timespec *left)
+clock_nanosleep (clockid_t clock, int flags, const struct timespec *time,
+                 struct timespec *left)
 {
   return 0;
 }
