@@ -155,6 +155,9 @@ uint64_t chance (uint64_t *state);
 /* Zeroed memory that children share; for the life of the test. */
 void *share (size_t size);
 void read_text (const char *path, char *text, size_t capacity);
+/* Into a file that is there, in one write. */
+void write_text (const char *path, const char *format, ...)
+    __attribute__ ((format (printf, 2, 3)));
 
 /* Processes ------------------------------------------------------------ */
 

@@ -333,15 +333,6 @@ directory_of_a_stranger_comes_last (void)
   reap_ok (spawn (use_the_usual_directory, NULL));
 }
 
-static void
-write_text (const char *path, const char *text)
-{
-  int fd = open (path, O_WRONLY | O_CLOEXEC);
-
-  CHECK_EQ (write (fd, text, strlen (text)), strlen (text));
-  close (fd);
-}
-
 /* In a user namespace that knows one user alone, who is its nobody: everybody
  * else's files look as if they were that user's own. */
 static void

@@ -47,21 +47,6 @@ lose_all_numbers (uid_t uid)
   CHECK_EQ (geteuid (), NOBODY);
 }
 
-static void __attribute__ ((format (printf, 2, 3)))
-write_file (const char *path, const char *format, ...)
-{
-  char text[80];
-  int fd = open (path, O_WRONLY | O_CLOEXEC), size;
-  va_list args;
-
-  va_start (args, format);
-  size = vsnprintf (text, sizeof text, format, args);
-  va_end (args);
-  CHECK (fd >= 0);
-  CHECK_EQ (write (fd, text, (size_t) size), size);
-  close (fd);
-}
-
 /* A user namespace in which this process's user alone has a number: root's. */
 static void
 become_its_root (void)
@@ -70,9 +55,9 @@ become_its_root (void)
   gid_t gid = getegid ();
 
   CHECK_EQ (unshare (CLONE_NEWUSER), 0);
-  write_file ("/proc/self/setgroups", "deny");
-  write_file ("/proc/self/uid_map", "0 %u 1", uid);
-  write_file ("/proc/self/gid_map", "0 %u 1", gid);
+  write_text ("/proc/self/setgroups", "deny");
+  write_text ("/proc/self/uid_map", "0 %u 1", uid);
+  write_text ("/proc/self/gid_map", "0 %u 1", gid);
   CHECK_EQ (geteuid (), 0);
 }
 
@@ -353,7 +338,7 @@ be_a_member (void *arg)
       snprintf (member->dir, sizeof member->dir, "%s", in_dir ("elsewhere"));
     }
   if (member->flags & CLONE_NEWTIME)
-    write_file ("/proc/self/timens_offsets", "monotonic 1000000 0");
+    write_text ("/proc/self/timens_offsets", "monotonic 1000000 0");
   pid = fork ();
   if (pid == 0)
     live_in_namespaces (member);
