@@ -175,7 +175,7 @@ bool
 fc_ring_lives (const fc_attachment_t *att)
 {
   uint64_t now = fc_time_of_machine (fc_now (CLOCK_MONOTONIC), att->clock);
-  uint64_t beat;
+  uint64_t beat = 0;
 
   /* Before the lock: a writer that gets it late clears the word after it. */
   if (read_word (att, WORD_AT (att, beat_ns), &beat, sizeof beat) < 0)
