@@ -5,6 +5,7 @@
 #ifndef FC_BENCH_H
 #define FC_BENCH_H
 
+#include <dirent.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -26,7 +27,7 @@
 #define FRAME_1080P 3110400u /* NV12 */
 
 static char bench_dir[64];
-static pid_t bench_parent;
+static pid_t bench_parent, bench_cleaner;
 
 static inline int64_t
 now_ns (void)
@@ -69,16 +70,59 @@ share (size_t size)
   return memory;
 }
 
+/* Bounded: what does not come within a minute does not come. */
+static inline void
+give_up_after (int64_t began, const char *what)
+{
+  if (now_ns () - began > 60 * SEC)
+    {
+      fprintf (stderr, "gave up after 60 s: %s\n", what);
+      exit (1);
+    }
+  sleep_until (now_ns () + MS / 5);
+}
+
+#define AWAIT(condition, what)                                                 \
+  for (int64_t began_ = now_ns (); !(condition); give_up_after (began_, what))
+
 static inline void
 remove_bench_dir (void)
 {
-  char path[128];
+  DIR *dir = opendir (bench_dir);
+  struct dirent *file;
 
+  while (dir != NULL && (file = readdir (dir)) != NULL)
+    unlinkat (dirfd (dir), file->d_name, 0);
+  if (dir != NULL)
+    closedir (dir);
+  rmdir (bench_dir);
+}
+
+/* A process that outlives this one, however that ends, to clean up. */
+static inline void
+keep_bench_dir_clean (void)
+{
+  sigset_t all;
+  int signal;
+
+  sigfillset (&all);
+  sigprocmask (SIG_SETMASK, &all, NULL);
+  prctl (PR_SET_PDEATHSIG, SIGUSR1);
+  sigemptyset (&all);
+  sigaddset (&all, SIGUSR1);
+  if (getppid () == bench_parent)
+    sigwait (&all, &signal);
+  remove_bench_dir ();
+  _exit (0);
+}
+
+static inline void
+end_cleaner (void)
+{
   if (getpid () != bench_parent)
     return;
-  snprintf (path, sizeof path, "%s/bench.lock", bench_dir);
-  unlink (path);
-  rmdir (bench_dir);
+  kill (bench_cleaner, SIGUSR1);
+  waitpid (bench_cleaner, NULL, 0);
 }
 
 static inline void
@@ -91,7 +135,17 @@ make_bench_dir (void)
       exit (1);
     }
   bench_parent = getpid ();
-  atexit (remove_bench_dir);
+  fflush (NULL);
+  bench_cleaner = fork ();
+  if (bench_cleaner == 0)
+    keep_bench_dir_clean ();
+  if (bench_cleaner < 0)
+    {
+      perror ("fork");
+      remove_bench_dir ();
+      exit (1);
+    }
+  atexit (end_cleaner);
 }
 
 /* To be called before the parent has a handle: a child would keep its locks. */
@@ -146,26 +200,22 @@ count_waiting (const fc_consumer_stat_t *stat, void *user_data)
   return 0;
 }
 
+static inline unsigned
+waiting_consumers (const char *slot)
+{
+  unsigned waiting = 0;
+
+  must (fc_slot_consumers (bench_dir, slot, count_waiting, &waiting),
+        "consumers");
+  return waiting;
+}
+
 /* Until COUNT consumers of the slot sleep, and had the time to do so. */
 static inline void
 wait_until_asleep (unsigned count)
 {
-  int64_t until = now_ns () + 20 * SEC;
-  unsigned waiting;
-
-  do
-    {
-      waiting = 0;
-      must (fc_slot_consumers (bench_dir, "bench", count_waiting, &waiting),
-            "consumers");
-      if (now_ns () > until)
-        {
-          fprintf (stderr, "only %u of %u consumers wait\n", waiting, count);
-          exit (1);
-        }
-      sleep_until (now_ns () + MS / 2);
-    }
-  while (waiting < count);
+  AWAIT (waiting_consumers ("bench") >= count, "consumers that wait");
+  sleep_until (now_ns () + MS / 2);
 }
 
 #endif /* FC_BENCH_H */
