@@ -1,23 +1,43 @@
 /* What a commit costs its writer: with nobody waiting, and with N consumers
- * waiting against N bare sem_posts to as many sleepers, in turn.
- *
- * usage: fc-bench-commit [ROUNDS]     200
+ * waiting against N bare sem_posts to as many sleepers, and against one; in
+ * turn.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "fc-bench.h"
+#include "fc-bench-report.h"
 
 #define SLEEPERS 64
-#define UNPACED 200000u
+#define SIZE 4096
+#define DEPTH 120
+#define ALL 65 /* --waiting: all of those below */
+
+enum
+{
+  COMMIT,
+  POSTS, /* one to each of N sleepers */
+  POST,  /* one to one of them */
+  WAYS
+};
+static const char *const names[WAYS] = { "commit", "posts", "post" };
 
 typedef struct
 {
-  sem_t sem[SLEEPERS];
-  _Atomic unsigned asleep;
+  _Alignas(128) sem_t sem[SLEEPERS];
+  _Alignas(128) _Atomic unsigned asleep;
   _Atomic unsigned attached;
 } shared_t;
 
 static shared_t *shared;
+static uint64_t waiting = ALL, rounds = 200, frames = 200000, attached;
+static const option_t options[] = {
+  { 'w', "waiting", &waiting, 0, ALL,
+    "consumers that wait; 65: 0, 1, 2, 4, ... 64 in turn" },
+  { 'r', "rounds", &rounds, 10, 100000, "commits with consumers waiting" },
+  { 'f', "frames", &frames, 1000, 10000000, "commits with nobody waiting" },
+  { 'a', "attached", &attached, 0, SLEEPERS,
+    "consumers attached that do not wait, with nobody waiting" },
+  { 0 }
+};
 
 static void
 sleep_bare (void *arg)
@@ -35,35 +55,28 @@ sleep_bare (void *arg)
 static void
 take_frames (void *arg)
 {
-  fc_consumer_options_t options = FC_CONSUMER_OPTIONS_INIT;
-  fc_consumer_t *consumer;
+  fc_consumer_t *consumer = open_bench_consumer ("bench");
 
   (void) arg;
-  options.dir = bench_dir;
-  options.wait_ns = 20 * SEC;
-  must (fc_consumer_open (&consumer, "bench", &options), "consumer");
   shared->attached++;
   for (;;)
     {
       fc_frame_t frame = FC_FRAME_INIT;
 
-      if (fc_consumer_lease (consumer, &frame, FC_FOREVER) >= 0)
-        fc_consumer_release (consumer, &frame);
+      must (fc_consumer_lease (consumer, &frame, FC_FOREVER), "lease");
+      fc_consumer_release (consumer, &frame);
     }
 }
 
-static fc_writer_t *
-open_writer (void)
+static void
+only_attach (void *arg)
 {
-  fc_writer_options_t options = FC_WRITER_OPTIONS_INIT;
-  fc_writer_t *writer;
-
-  options.dir = bench_dir;
-  options.frame_size = 4096;
-  options.ring_depth = 120;
-  options.max_consumers = SLEEPERS;
-  must (fc_writer_open (&writer, "bench", &options), "writer");
-  return writer;
+  (void) arg;
+  for (uint64_t i = 0; i < attached; i++)
+    (void) open_bench_consumer ("bench");
+  shared->attached++;
+  for (;;)
+    pause ();
 }
 
 static int64_t
@@ -73,37 +86,71 @@ commit_one (fc_writer_t *writer)
   int64_t began;
 
   must (fc_writer_acquire (writer, &frame), "acquire");
-  frame.size = 4096;
+  frame.size = SIZE;
   began = now_ns ();
   must (fc_writer_commit (writer, &frame), "commit");
   return now_ns () - began;
 }
 
+/* Without stamps: what a frame costs in all. */
+static double
+acquire_and_commit (fc_writer_t *writer)
+{
+  int64_t began = now_ns ();
+
+  for (uint64_t i = 0; i < frames; i++)
+    {
+      fc_frame_t frame = FC_FRAME_INIT;
+
+      must (fc_writer_acquire (writer, &frame), "acquire");
+      frame.size = SIZE;
+      must (fc_writer_commit (writer, &frame), "commit");
+    }
+  return (double) (now_ns () - began) / (double) frames;
+}
+
 static void
 nobody_waits (void)
 {
-  fc_writer_t *writer = open_writer ();
-  int64_t *took = calloc (UNPACED, sizeof *took), began, clock, total;
+  const number_t parameters[] = { { "waiting", 0 },
+                                  { "attached", (double) attached },
+                                  { "size", SIZE },
+                                  { "depth", DEPTH },
+                                  { NULL, 0 } };
+  int64_t *took = calloc (frames, sizeof *took);
+  spread_t commit, clock;
+  fc_writer_t *writer;
+  pid_t pid;
 
-  began = now_ns ();
-  for (unsigned i = 0; i < UNPACED; i++)
-    (void) now_ns ();
-  clock = (now_ns () - began) / UNPACED;
-  began = now_ns ();
-  for (unsigned i = 0; i < UNPACED; i++)
-    took[i] = commit_one (writer);
-  total = now_ns () - began;
-  printf ("nobody waits: commit p50 %.0f ns, p99 %.0f ns (of which the clock "
-          "%lld ns); acquire and commit, mean %.0f ns\n",
-          1e3 * percentile_us (took, UNPACED, 50),
-          1e3 * percentile_us (took, UNPACED, 99), (long long) clock,
-          (double) total / UNPACED - 2 * (double) clock);
-  free (took);
+  memset (shared, 0, sizeof *shared);
+  pid = start (only_attach, NULL);
+  writer = open_bench_writer ("bench", SIZE, DEPTH, SLEEPERS);
+  AWAIT (shared->attached > 0, "consumers attached");
+  for (int warm = 1; warm >= 0; warm--)
+    for (uint64_t i = 0; i < frames; i++)
+      took[i] = commit_one (writer);
+  commit = spread_of (took, frames);
+  for (uint64_t i = 0; i < frames; i++)
+    {
+      int64_t began = now_ns ();
+
+      took[i] = now_ns () - began;
+    }
+  clock = spread_of (took, frames);
+  report ("commit", parameters);
+  report_row ("commit", &commit, NULL, NULL);
+  report_row ("clock", &clock, NULL, NULL);
+  report_row ("acquire+commit", NULL, NULL,
+              (number_t[]){ { "mean_ns", acquire_and_commit (writer) },
+                            { "n", (double) frames },
+                            { NULL, 0 } });
+  end (pid);
   fc_writer_close (writer);
+  free (took);
 }
 
 static int64_t
-post_all (unsigned count)
+post_some (unsigned count)
 {
   int64_t began = now_ns ();
 
@@ -116,23 +163,46 @@ post_all (unsigned count)
  * are as idle before the one as before the other: what a wake-up costs
  * depends on that more than on anything else. */
 static void
-settle (unsigned count, unsigned posted)
+settle (unsigned count, unsigned slept)
 {
   wait_until_asleep (count);
-  while (shared->asleep < count * (posted + 1))
-    sleep_until (now_ns () + MS / 2);
+  AWAIT (shared->asleep >= slept, "sleepers asleep");
   sleep_until (now_ns () + 2 * MS);
 }
 
 static void
-some_wait (unsigned count, unsigned rounds)
+take_turns (fc_writer_t *writer, unsigned count, int64_t **took)
 {
-  int64_t *commits = calloc (rounds, sizeof *commits);
-  int64_t *posts = calloc (rounds, sizeof *posts);
+  unsigned slept = count;
+
+  for (uint64_t i = 0; i < rounds; i++)
+    for (unsigned turn = 0; turn < WAYS; turn++)
+      {
+        unsigned way = (unsigned) ((turn + i) % WAYS);
+
+        settle (count, slept);
+        if (way == COMMIT)
+          took[way][i] = commit_one (writer);
+        else
+          {
+            unsigned posts = way == POST ? 1 : count;
+
+            took[way][i] = post_some (posts);
+            slept += posts;
+          }
+      }
+}
+
+static void
+some_wait (unsigned count)
+{
+  const number_t parameters[] = {
+    { "waiting", count }, { "size", SIZE }, { "depth", DEPTH }, { NULL, 0 }
+  };
+  int64_t *took[WAYS];
   pid_t sleeper[SLEEPERS], consumer[SLEEPERS];
   fc_writer_t *writer;
-  unsigned posted = 0;
-  double commit, post;
+  spread_t spread[WAYS];
 
   memset (shared, 0, sizeof *shared);
   for (unsigned i = 0; i < count; i++)
@@ -141,52 +211,41 @@ some_wait (unsigned count, unsigned rounds)
       sleeper[i] = start (sleep_bare, &shared->sem[i]);
       consumer[i] = start (take_frames, NULL);
     }
-  writer = open_writer ();
-  while (shared->attached < count)
-    sleep_until (now_ns () + MS);
-  for (unsigned i = 0; i < rounds; i++)
-    for (unsigned turn = 0; turn < 2; turn++)
-      {
-        settle (count, posted);
-        if (turn == i % 2)
-          commits[i] = commit_one (writer);
-        else
-          {
-            posts[i] = post_all (count);
-            posted++;
-          }
-      }
-  commit = percentile_us (commits, rounds, 50);
-  post = percentile_us (posts, rounds, 50);
-  printf ("%7u %12.1f %12.1f %9.2f %12.1f %12.1f\n", count, commit, post,
-          commit / post, percentile_us (commits, rounds, 99),
-          percentile_us (posts, rounds, 99));
-  for (unsigned i = 0; i < count; i++)
+  for (int way = 0; way < WAYS; way++)
+    took[way] = calloc (rounds, sizeof *took[way]);
+  writer = open_bench_writer ("bench", SIZE, DEPTH, SLEEPERS);
+  AWAIT (shared->attached == count, "consumers attached");
+  take_turns (writer, count, took);
+  report ("commit", parameters);
+  for (int way = 0; way < WAYS; way++)
+    spread[way] = spread_of (took[way], rounds);
+  for (int way = 0; way < WAYS; way++)
     {
-      end (sleeper[i]);
-      end (consumer[i]);
+      report_row (names[way], &spread[way], &spread[count <= 4 ? POSTS : POST],
+                  NULL);
+      free (took[way]);
     }
+  end_all (sleeper, count);
+  end_all (consumer, count);
   fc_writer_close (writer);
-  free (commits);
-  free (posts);
 }
 
 int
 main (int argc, char **argv)
 {
-  unsigned rounds = argc > 1 ? (unsigned) atoi (argv[1]) : 200;
-
-  if (rounds < 10)
-    {
-      fprintf (stderr, "usage: %s [ROUNDS]\n", argv[0]);
-      return 2;
-    }
+  take_options (argc, argv,
+                "What a commit costs its writer, beside bare semaphores. The "
+                "floor is one post a\nconsumer up to 4 of them, beyond that "
+                "one post.",
+                options);
   make_bench_dir ();
   shared = share (sizeof *shared);
-  nobody_waits ();
-  printf ("%7s %12s %12s %9s %12s %12s\n", "waiting", "commit p50", "posts p50",
-          "ratio", "commit p99", "posts p99 (us)");
+  if (waiting == 0 || waiting == ALL)
+    nobody_waits ();
   for (unsigned count = 1; count <= SLEEPERS; count *= 2)
-    some_wait (count, rounds);
+    if (waiting == ALL)
+      some_wait (count);
+  if (waiting > 0 && waiting < ALL)
+    some_wait ((unsigned) waiting);
   return 0;
 }
