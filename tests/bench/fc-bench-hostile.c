@@ -2,8 +2,6 @@
  * writer's commits take while it is quiet, while it does the same to a file of
  * its own (the machine is then as busy), and while it does it to the ring.
  *
- * usage: fc-bench-hostile [ROUNDS [RATE [SIZE]]]     10 200 3110400
- *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include <errno.h>
@@ -14,12 +12,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "fc-bench.h"
+#include "fc-bench-report.h"
 
 #define NOBODY 65534
 #define ROUNDS_MAX 1000
-#define RATE_MAX 10000
+#define FRAMES_MAX 10000
 #define WAITERS 100
+#define DEPTH 16
 #define LOCKS 2000
 #define WORDS_OFFSET                                                           \
   128            /* docs/ring-format.md: where that is in the header           \
@@ -34,7 +33,15 @@ enum
   MODES
 };
 
-static const char *const mode_name[] = { "quiet", "elsewhere", "on the ring" };
+static const char *const names[MODES] = { "quiet", "elsewhere", "ring" };
+
+static uint64_t size = FRAME_1080P, rate = 200, frames = 200, rounds = 10;
+static const option_t options[]
+    = { { 's', "size", &size, 1, 1 << 28, "bytes of a frame" },
+        { 'r', "rate", &rate, 1, 10000, "frames a second" },
+        { 'f', "frames", &frames, 10, FRAMES_MAX, "frames of each round" },
+        { 'n', "rounds", &rounds, 1, 1000, "rounds of each mode" },
+        { 0 } };
 
 typedef struct
 {
@@ -174,16 +181,6 @@ make_elsewhere (off_t length)
   close (fd);
 }
 
-/* Of one round: us. Processor time is the commit's own, on a machine that does
- * something else meanwhile too. */
-enum
-{
-  P50,
-  P99,
-  PROCESSOR_P99,
-  FIGURES
-};
-
 static int64_t
 processor_ns (void)
 {
@@ -193,20 +190,21 @@ processor_ns (void)
   return now.tv_sec * SEC + now.tv_nsec;
 }
 
+/* What the commits took, and what of that the writer's own processor time was:
+ * the machine does something else meanwhile too. */
 static void
-write_paced (fc_writer_t *writer, size_t size, int rate, double *figure)
+write_paced (fc_writer_t *writer, int64_t *took, int64_t *worked)
 {
-  static int64_t took[RATE_MAX], worked[RATE_MAX];
   int64_t next = now_ns ();
 
-  for (int i = 0; i < rate; i++)
+  for (uint64_t i = 0; i < frames; i++)
     {
       fc_frame_t frame = FC_FRAME_INIT;
       int64_t began, work;
 
-      sleep_until (next += SEC / rate);
+      sleep_until (next += SEC / (int64_t) rate);
       must (fc_writer_acquire (writer, &frame), "acquire");
-      memset (frame.data, i, size);
+      memset (frame.data, (int) i, size);
       frame.size = size;
       work = processor_ns ();
       began = now_ns ();
@@ -214,98 +212,87 @@ write_paced (fc_writer_t *writer, size_t size, int rate, double *figure)
       took[i] = now_ns () - began;
       worked[i] = processor_ns () - work;
     }
-  figure[P50] = percentile_us (took, (size_t) rate, 50);
-  figure[P99] = percentile_us (took, (size_t) rate, 99);
-  figure[PROCESSOR_P99] = percentile_us (worked, (size_t) rate, 99);
-}
-
-static int
-compare_figures (const void *a, const void *b)
-{
-  double x = *(const double *) a, y = *(const double *) b;
-
-  return (x > y) - (x < y);
-}
-
-static double
-median (double (*round)[MODES][FIGURES], int rounds, int mode, int figure)
-{
-  double value[ROUNDS_MAX];
-
-  for (int i = 0; i < rounds; i++)
-    value[i] = round[i][mode][figure];
-  qsort (value, (size_t) rounds, sizeof *value, compare_figures);
-  return value[rounds / 2];
 }
 
 static void
-compare (fc_writer_t *writer, size_t size, int rate, int rounds)
+print (fc_writer_t *writer, int64_t **took, int64_t **worked)
 {
-  static double round[ROUNDS_MAX][MODES][FIGURES];
-  double of[MODES][FIGURES];
+  const number_t parameters[] = { { "size", (double) size },
+                                  { "rate", (double) rate },
+                                  { "depth", DEPTH },
+                                  { "rounds", (double) rounds },
+                                  { NULL, 0 } };
+  fc_writer_stats_t stats = FC_WRITER_STATS_INIT;
+  spread_t spread[MODES];
 
-  for (int i = 0; i < rounds; i++)
+  must (fc_writer_stats (writer, &stats), "stats");
+  report ("hostile", parameters);
+  for (int mode = 0; mode < MODES; mode++)
+    {
+      spread_t own = spread_of (worked[mode], rounds * frames);
+      const number_t more[]
+          = { { "cpu_p50_ns", own.p50 },
+              { "cpu_p99_ns", own.p99 },
+              { "dropped", (double) stats.dropped },
+              { "shortened", (double) stats.history_shortened },
+              { NULL, 0 } };
+
+      spread[mode] = spread_of (took[mode], rounds * frames);
+      report_row (names[mode], &spread[mode],
+                  mode == HERE ? &spread[ELSEWHERE] : NULL, more);
+    }
+}
+
+static void
+compare (fc_writer_t *writer)
+{
+  int64_t *took[MODES], *worked[MODES];
+
+  for (int mode = 0; mode < MODES; mode++)
+    {
+      took[mode] = calloc (rounds * frames, sizeof *took[mode]);
+      worked[mode] = calloc (rounds * frames, sizeof *worked[mode]);
+    }
+  write_paced (writer, took[QUIET], worked[QUIET]); /* does not count */
+  for (uint64_t i = 0; i < rounds; i++)
     for (int mode = 0; mode < MODES; mode++)
       {
         orders->mode = mode;
-        write_paced (writer, size, rate, round[i][mode]);
+        write_paced (writer, took[mode] + i * frames,
+                     worked[mode] + i * frames);
       }
-  printf ("commit, us (medians of %d) %9s %9s %9s\n", rounds, "p50", "p99",
-          "cpu p99");
-  for (int mode = 0; mode < MODES; mode++)
-    {
-      for (int figure = 0; figure < FIGURES; figure++)
-        of[mode][figure] = median (round, rounds, mode, figure);
-      printf ("%-26s %9.1f %9.1f %9.1f\n", mode_name[mode], of[mode][P50],
-              of[mode][P99], of[mode][PROCESSOR_P99]);
-    }
-  printf ("on the ring / elsewhere    %9.2f %9.2f %9.2f\n",
-          of[HERE][P50] / of[ELSEWHERE][P50],
-          of[HERE][P99] / of[ELSEWHERE][P99],
-          of[HERE][PROCESSOR_P99] / of[ELSEWHERE][PROCESSOR_P99]);
+  orders->mode = QUIET;
+  print (writer, took, worked);
 }
 
 int
 main (int argc, char **argv)
 {
-  int rounds = argc > 1 ? atoi (argv[1]) : 10;
-  int rate = argc > 2 ? atoi (argv[2]) : 200;
-  size_t size = argc > 3 ? (size_t) atoll (argv[3]) : FRAME_1080P;
-  fc_writer_options_t options = FC_WRITER_OPTIONS_INIT;
+  fc_writer_options_t how = FC_WRITER_OPTIONS_INIT;
   fc_writer_stats_t stats = FC_WRITER_STATS_INIT;
   fc_writer_t *writer;
-  char path[128];
   pid_t pid;
 
-  if (rounds < 1 || rounds > ROUNDS_MAX || rate < 1 || rate > RATE_MAX
-      || size < 1)
-    {
-      fprintf (stderr, "usage: %s [ROUNDS [RATE [SIZE]]]\n", argv[0]);
-      return 2;
-    }
+  take_options (argc, argv,
+                "A writer's commits while a process that may only read the "
+                "ring is quiet, a nuisance\nelsewhere, and a nuisance on the "
+                "ring. The floor is elsewhere.",
+                options);
   make_bench_dir ();
   chmod (bench_dir, 0755);
   orders = share (sizeof *orders);
   pid = start (be_a_nuisance, NULL);
-  options.dir = bench_dir;
-  options.frame_size = size;
-  options.ring_depth = 16;
-  options.access = FC_SHARE_ALL;
-  must (fc_writer_open (&writer, "bench", &options), "writer");
+  how.dir = bench_dir;
+  how.frame_size = size;
+  how.ring_depth = DEPTH;
+  how.access = FC_SHARE_ALL;
+  must (fc_writer_open (&writer, "bench", &how), "writer");
   must (fc_writer_stats (writer, &stats), "stats");
   make_elsewhere ((off_t) stats.bytes_allocated);
   orders->ready = 1;
-  while (orders->ready < 2)
-    sleep_until (now_ns () + MS);
-  compare (writer, size, rate, rounds);
-  must (fc_writer_stats (writer, &stats), "stats");
-  printf ("%llu frames, %llu dropped by the writer, history shortened by "
-          "%llu\n",
-          (unsigned long long) stats.frames, (unsigned long long) stats.dropped,
-          (unsigned long long) stats.history_shortened);
+  AWAIT (orders->ready == 2, "the nuisance");
+  compare (writer);
   end (pid);
   fc_writer_close (writer);
-  snprintf (path, sizeof path, "%s/elsewhere", bench_dir);
-  unlink (path);
   return 0;
 }
