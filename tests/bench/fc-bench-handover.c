@@ -13,9 +13,9 @@
 #define CONSUMERS_MAX 64
 #define LOAD_MAX 64
 #define DEPTH 8
-/* As many as the ring has: a floor that fills the same memory again and again
- * would find it in the cache. */
-#define CELLS (DEPTH + 4)
+/* As many as a ring fills in turn: a floor that fills the same memory again and
+ * again would find it in the cache. */
+#define CELLS (DEPTH + 2)
 
 enum
 {

@@ -121,6 +121,7 @@ typedef struct
 } spread_t;
 
 static const char *report_measure;
+static bool report_heading; /* is to come before the first spread */
 static number_t report_parameters[PARAMETERS_MAX + 1];
 
 /* Sorts the samples. */
@@ -174,8 +175,8 @@ report (const char *measure, const number_t *parameters)
   printf ("%s:", measure);
   for (; parameters->key != NULL; parameters++)
     printf (" %s %.0f", parameters->key, parameters->value);
-  printf ("\n%-14s %10s %10s %10s %10s %9s %9s\n", "us", "p50", "p99", "min",
-          "mean", "p50/floor", "p99/floor");
+  printf ("\n");
+  report_heading = true;
 }
 
 static inline void
@@ -206,6 +207,10 @@ report_row (const char *what, const spread_t *spread, const spread_t *floor,
       printf (",\"system\":\"%s\"}\n", system_name ());
       return;
     }
+  if (spread != NULL && report_heading)
+    printf ("%-14s %10s %10s %10s %10s %9s %9s\n", "us", "p50", "p99", "min",
+            "mean", "p50/floor", "p99/floor");
+  report_heading = report_heading && spread == NULL;
   printf ("%-14s", what);
   if (spread != NULL)
     printf (" %10.2f %10.2f %10.2f %10.2f", spread->p50 / 1e3,
@@ -241,6 +246,47 @@ end_all (const pid_t *pid, uint64_t count)
 {
   for (uint64_t i = 0; i < count; i++)
     end (pid[i]);
+}
+
+/* This program once more, with ROLE and two numbers as arguments, and its
+ * standard output being OUT: a process that has nothing of this one's memory.
+ */
+static inline pid_t
+start_anew (const char *role, uint64_t a, uint64_t b, int out)
+{
+  char text[2][24];
+  pid_t pid;
+
+  snprintf (text[0], sizeof text[0], "%llu", (unsigned long long) a);
+  snprintf (text[1], sizeof text[1], "%llu", (unsigned long long) b);
+  /* Not fork (): how much this process has mapped would count. */
+  pid = vfork ();
+  if (pid == 0)
+    {
+      dup2 (out, STDOUT_FILENO);
+      execl ("/proc/self/exe", "fc-bench", role, bench_dir, text[0], text[1],
+             NULL);
+      _exit (127);
+    }
+  if (pid < 0)
+    {
+      perror ("vfork");
+      exit (1);
+    }
+  return pid;
+}
+
+/* Whether this process was started so; then its role, and A and B. */
+static inline const char *
+started_anew (int argc, char **argv, uint64_t *a, uint64_t *b)
+{
+  if (argc != 5 || argv[1][0] == '-')
+    return NULL;
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  snprintf (bench_dir, sizeof bench_dir, "%s", argv[2]);
+  *a = strtoull (argv[3], NULL, 10);
+  *b = strtoull (argv[4], NULL, 10);
+  return argv[1];
 }
 
 static inline fc_writer_t *
