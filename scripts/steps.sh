@@ -195,6 +195,11 @@ step_release () {
   CC=gcc CXX=g++ build release --buildtype=release
 }
 
+step_cost () {
+  run_listing '^not ok' "$fc_root/tests/bench/instructions/check" \
+    "$work/release"
+}
+
 step_clang () {
   CC=clang CXX=clang++ build clang --buildtype=release
 }
@@ -268,20 +273,21 @@ END
   run_tests aarch64 --timeout-multiplier 10 --suite lib
 }
 
-# run_listing COMMAND BAD: a command that prints a line for each of its cases,
-# "ok ..." or, where BAD matches it, a failed one. grep ends with 1 where it
-# counts none; the command's own end decides then.
+# run_listing BAD COMMAND...: a command that prints a line for each of its
+# cases, "ok ..." or, where BAD matches it, a failed one. grep ends with 1 where
+# it counts none; the command's own end decides then.
 run_listing () {
-  local log=$work/$step.log result=0
-  "$1" >"$log" 2>&1 || result=$?
+  local bad=$1 log=$work/$step.log result=0
+  shift
+  "$@" >"$log" 2>&1 || result=$?
   cat "$log"
   printf '%s %s 0\n' "$(grep -c '^ok ' "$log" || true)" \
-    "$(grep -cE "$2" "$log" || true)" >"$results/$step.cases"
+    "$(grep -cE "$bad" "$log" || true)" >"$results/$step.cases"
   return "$result"
 }
 
 step_foreign () {
-  run_listing "$fc_root/tests/foreign/run" '^not ok'
+  run_listing '^not ok' "$fc_root/tests/foreign/run"
 }
 
 # GStreamer leaves much behind on purpose: leaks of objects are looked for by
@@ -334,7 +340,7 @@ step_valgrind () {
 }
 
 step_model () {
-  run_listing "$fc_root/tests/model/run" '^(no|bad|WRONG|FAIL)'
+  run_listing '^(no|bad|WRONG|FAIL)' "$fc_root/tests/model/run"
 }
 
 step_stress () {
