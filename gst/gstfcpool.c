@@ -26,6 +26,7 @@ struct _GstFcBufferPool
   GstVideoInfo info;
   GstVideoAlignment alignment;
   gboolean add_meta;
+  gboolean is_aligned;
   gboolean in_cells;
   gsize size;
   guint min_buffers;
@@ -51,6 +52,7 @@ static gboolean
 gst_fc_buffer_pool_align (GstFcBufferPool *self, GstStructure *config)
 {
   gst_video_alignment_reset (&self->alignment);
+  self->is_aligned = FALSE;
   self->add_meta = gst_buffer_pool_config_has_option (
       config, GST_BUFFER_POOL_OPTION_VIDEO_META);
   /* Without a GstVideoMeta nobody could tell. */
@@ -62,6 +64,7 @@ gst_fc_buffer_pool_align (GstFcBufferPool *self, GstStructure *config)
   if (!gst_video_info_align (&self->info, &self->alignment))
     return FALSE;
   gst_buffer_pool_config_set_video_alignment (config, &self->alignment);
+  self->is_aligned = TRUE;
   return TRUE;
 }
 
@@ -126,7 +129,9 @@ gst_fc_buffer_pool_add_meta (GstFcBufferPool *self, GstBuffer *buffer)
       GST_VIDEO_INFO_WIDTH (info), GST_VIDEO_INFO_HEIGHT (info),
       GST_VIDEO_INFO_N_PLANES (info), info->offset, info->stride);
 
-  gst_video_meta_set_alignment (meta, self->alignment);
+  /* Works the planes out anew, which takes longer than all else here. */
+  if (self->is_aligned)
+    gst_video_meta_set_alignment (meta, self->alignment);
 }
 
 static GstFlowReturn
