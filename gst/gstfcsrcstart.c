@@ -215,13 +215,15 @@ gst_fc_src_queue_header (GstFcSrc *self, GstBuffer *header,
 GstBuffer *
 gst_fc_src_put_headers_first (GstFcSrc *self, GstBuffer *buffer)
 {
-  const GstStructure *s = gst_caps_get_structure (self->caps, 0);
-  const GValue *headers = gst_structure_get_value (s, "streamheader");
+  const GstStructure *s;
+  const GValue *headers;
   guint i;
 
   if (!self->headers_due)
     return buffer;
   self->headers_due = FALSE;
+  s = gst_caps_get_structure (self->caps, 0);
+  headers = gst_structure_get_value (s, "streamheader");
   if (headers == NULL || !GST_VALUE_HOLDS_ARRAY (headers)
       || gst_fc_src_headers_are_for_ogg (s)
       || GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_HEADER))
