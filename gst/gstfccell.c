@@ -158,11 +158,14 @@ gst_fc_cell_new (GstFcSlot *slot, gsize size)
       fc_writer_abandon (writer, &frame);
       return NULL;
     }
-  self = g_new0 (GstFcCell, 1);
+  /* Not cleared: the C library keeps memory of a size at hand for who gave it
+   * back, and not for who wants it cleared. */
+  self = g_new (GstFcCell, 1);
   self->slot = gst_fc_slot_ref (slot);
   self->writer = writer;
   self->frame = frame;
   self->state = CELL_FILLING;
+  self->is_copy = FALSE;
   gst_memory_init (&self->memory, (GstMemoryFlags) 0,
                    gst_fc_cell_get_allocator (), NULL, frame.capacity, 4095, 0,
                    size);
