@@ -155,7 +155,7 @@ gst_fc_clock_add (GstFcClock *self, GstClockTime x, GstClockTime y)
 }
 
 gboolean
-gst_fc_clock_observe (GstFcClock *self)
+gst_fc_clock_observe (GstFcClock *self, GstClockTime now)
 {
   GstClock *clock = NULL;
   GstClockTime x = 0, y = 0;
@@ -163,8 +163,7 @@ gst_fc_clock_observe (GstFcClock *self)
 
   g_mutex_lock (&self->lock);
   ok = self->exact || self->n > 0;
-  if (self->clock != NULL
-      && (!ok || gst_fc_monotonic () - self->observed > OBSERVE_EVERY))
+  if (self->clock != NULL && (!ok || now > self->observed + OBSERVE_EVERY))
     clock = gst_object_ref (self->clock);
   g_mutex_unlock (&self->lock);
   if (clock == NULL)

@@ -34,9 +34,9 @@ void gst_fc_clock_clear (GstFcClock *self);
 /* Map to CLOCK, which may be NULL, from here on; begins anew. */
 void gst_fc_clock_set (GstFcClock *self, GstClock *clock);
 
-/* Observe, unless that was done a moment ago. FALSE where there is no clock
- * or it does not tell the time. */
-gboolean gst_fc_clock_observe (GstFcClock *self);
+/* Observe, unless that was done a moment before NOW. FALSE where there is no
+ * clock or it does not tell the time. */
+gboolean gst_fc_clock_observe (GstFcClock *self, GstClockTime now);
 
 /* After gst_fc_clock_observe () said TRUE. */
 GstClockTime gst_fc_clock_to_monotonic (GstFcClock *self, GstClockTime time);

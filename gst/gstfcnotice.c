@@ -67,13 +67,28 @@ post (GstFcNotices *self, GstElement *element, const gchar *slot,
     post_qos (self, element);
 }
 
+/* Of most frames there is nothing to tell, and the time is not needed. */
+static gboolean
+has_pending (const GstFcNotices *self)
+{
+  guint i;
+
+  for (i = 0; i < GST_FC_N_NOTICES; i++)
+    if (self->kind[i].pending > 0)
+      return TRUE;
+  return FALSE;
+}
+
 void
 gst_fc_notices_post (GstFcNotices *self, GstElement *element, const gchar *slot,
                      gboolean all)
 {
-  guint64 now = gst_fc_monotonic ();
+  guint64 now;
   guint i;
 
+  if (!has_pending (self))
+    return;
+  now = gst_fc_monotonic ();
   for (i = 0; i < GST_FC_N_NOTICES; i++)
     {
       GstFcNotice *notice = &self->kind[i];
@@ -89,10 +104,13 @@ gst_fc_notices_post (GstFcNotices *self, GstElement *element, const gchar *slot,
 gint64
 gst_fc_notices_due (const GstFcNotices *self)
 {
-  guint64 now = gst_fc_monotonic ();
   gint64 due = -1;
+  guint64 now;
   guint i;
 
+  if (!has_pending (self))
+    return due;
+  now = gst_fc_monotonic ();
   for (i = 0; i < GST_FC_N_NOTICES; i++)
     {
       const GstFcNotice *notice = &self->kind[i];

@@ -62,13 +62,15 @@ gst_fc_sink_capture_time (GstFcSink *self, GstClockTime time,
                           GstClockTime duration)
 {
   GstBaseSink *sink = GST_BASE_SINK (self);
-  GstClockTime running, capture;
+  GstClockTime running, capture, now;
   GstClockTimeDiff late;
   gint sign;
 
   if (sink->segment.format != GST_FORMAT_TIME
-      || (!self->upstream_live && !gst_base_sink_get_sync (sink))
-      || !gst_fc_clock_observe (&self->clock))
+      || (!self->upstream_live && !gst_base_sink_get_sync (sink)))
+    return GST_CLOCK_TIME_NONE;
+  now = gst_fc_monotonic ();
+  if (!gst_fc_clock_observe (&self->clock, now))
     return GST_CLOCK_TIME_NONE;
   if (sink->segment.rate < 0 && GST_CLOCK_TIME_IS_VALID (duration))
     time += duration;
@@ -86,7 +88,7 @@ gst_fc_sink_capture_time (GstFcSink *self, GstClockTime time,
     return GST_CLOCK_TIME_NONE;
   capture = gst_fc_clock_to_monotonic (&self->clock, capture);
 
-  late = GST_CLOCK_DIFF (capture, gst_fc_monotonic ());
+  late = GST_CLOCK_DIFF (capture, now);
   if (ABS (late) <= CAPTURE_BELIEVED)
     return capture;
   if (!self->warned_capture)

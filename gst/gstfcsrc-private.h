@@ -152,6 +152,7 @@ struct _GstFcSrc
   guint64 wait_until;    /* for a slot, ns monotonic; 0: not waiting */
   guint32 generation;
   guint32 epoch;
+  guint64 now;         /* when the frame at hand was looked at, ns monotonic */
   guint64 known_drops; /* of libfc's total, those accounted for */
   GstFcNotices notices;
   GstFcMetaReader metas;

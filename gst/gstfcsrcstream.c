@@ -408,6 +408,7 @@ gst_fc_src_take (GstFcSrc *self, GstFcTaken *taken, GstBuffer **buffer)
       return self->failure;
     }
   gst_fc_src_follow_sticky (self, frame->sticky);
+  self->now = gst_fc_monotonic ();
   gst_fc_src_observe_latency (self, frame);
   if (gst_fc_src_is_too_old (self, &frame->info)
       || gst_fc_src_is_undecodable (self, frame)

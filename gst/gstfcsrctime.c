@@ -53,11 +53,10 @@ static void
 gst_fc_src_look_at_declared (GstFcSrc *self)
 {
   fc_consumer_stats_t stats = FC_CONSUMER_STATS_INIT;
-  guint64 now = gst_fc_monotonic ();
 
-  if (now - self->declared_looked_at < DECLARED_EVERY)
+  if (self->now - self->declared_looked_at < DECLARED_EVERY)
     return;
-  self->declared_looked_at = now;
+  self->declared_looked_at = self->now;
   if (fc_consumer_stats (self->consumer, &stats) != 0
       || stats.latency_ns == self->declared)
     return;
@@ -145,10 +144,10 @@ gst_fc_src_running_times (GstFcSrc *self, GstClockTime capture,
                           GstClockTimeDiff *running, GstClockTimeDiff *now)
 {
   GstClockTime base = gst_element_get_base_time (GST_ELEMENT (self));
-  GstClockTime monotonic = gst_fc_monotonic ();
+  GstClockTime monotonic = self->now;
 
   capture = MIN (capture, monotonic + LATENCY_BELIEVED);
-  if (gst_fc_clock_observe (&self->clock))
+  if (gst_fc_clock_observe (&self->clock, monotonic))
     {
       capture = gst_fc_clock_from_monotonic (&self->clock, capture);
       monotonic = gst_fc_clock_from_monotonic (&self->clock, monotonic);
