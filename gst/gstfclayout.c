@@ -25,21 +25,30 @@ gst_fc_layout_set_caps (GstFcLayout *self, const GstCaps *caps)
 
 /* Video ---------------------------------------------------------------- */
 
+static gboolean
+gst_fc_planes_are_default (const GstVideoInfo *info, guint width, guint height,
+                           guint n_planes, const gsize *offset,
+                           const gint *stride)
+{
+  guint i;
+
+  if (width != (guint) GST_VIDEO_INFO_WIDTH (info)
+      || height != (guint) GST_VIDEO_INFO_HEIGHT (info)
+      || n_planes != GST_VIDEO_INFO_N_PLANES (info))
+    return FALSE;
+  for (i = 0; i < n_planes; i++)
+    if (stride[i] != GST_VIDEO_INFO_PLANE_STRIDE (info, i)
+        || offset[i] != GST_VIDEO_INFO_PLANE_OFFSET (info, i))
+      return FALSE;
+  return TRUE;
+}
+
 gboolean
 gst_fc_video_layout_is_default (const GstFcVideoLayout *self,
                                 const GstVideoInfo *info)
 {
-  guint i;
-
-  if (self->width != (guint) GST_VIDEO_INFO_WIDTH (info)
-      || self->height != (guint) GST_VIDEO_INFO_HEIGHT (info)
-      || self->n_planes != GST_VIDEO_INFO_N_PLANES (info))
-    return FALSE;
-  for (i = 0; i < self->n_planes; i++)
-    if (self->stride[i] != GST_VIDEO_INFO_PLANE_STRIDE (info, i)
-        || self->offset[i] != GST_VIDEO_INFO_PLANE_OFFSET (info, i))
-      return FALSE;
-  return TRUE;
+  return gst_fc_planes_are_default (info, self->width, self->height,
+                                    self->n_planes, self->offset, self->stride);
 }
 
 /* Bytes of a line that its pixels take up. Where a pixel has no size of its
@@ -172,7 +181,6 @@ gst_fc_video_layout_add (const GstFcVideoLayout *self, const GstVideoInfo *info,
 gboolean
 gst_fc_video_buffer_is_default (GstBuffer *buffer, const GstVideoInfo *info)
 {
-  GstFcVideoLayout layout = { 0 };
   gpointer state = NULL;
   const GstVideoMeta *meta
       = (const GstVideoMeta *) gst_buffer_iterate_meta_filtered (
@@ -180,13 +188,10 @@ gst_fc_video_buffer_is_default (GstBuffer *buffer, const GstVideoInfo *info)
 
   if (meta == NULL)
     return TRUE;
-  layout.width = meta->width;
-  layout.height = meta->height;
-  layout.n_planes = meta->n_planes;
-  memcpy (layout.offset, meta->offset, sizeof (layout.offset));
-  memcpy (layout.stride, meta->stride, sizeof (layout.stride));
   return meta->format == GST_VIDEO_INFO_FORMAT (info)
-         && gst_fc_video_layout_is_default (&layout, info)
+         && gst_fc_planes_are_default (info, meta->width, meta->height,
+                                       meta->n_planes, meta->offset,
+                                       meta->stride)
          && gst_buffer_iterate_meta_filtered (buffer, &state,
                                               GST_VIDEO_META_API_TYPE)
                 == NULL;

@@ -49,9 +49,9 @@ gst_fc_copy_rearranges (const GstFcCopy *self, GstBuffer *buffer)
     return FALSE;
   meta = gst_buffer_get_video_meta (buffer);
   return meta != NULL && meta->format == GST_VIDEO_INFO_FORMAT (&self->info)
+         && !gst_fc_video_buffer_is_default (buffer, &self->info)
          && gst_buffer_get_n_meta (buffer, GST_VIDEO_META_API_TYPE) == 1
-         && gst_fc_copy_find_origin (self, buffer, meta, &x, &y)
-         && !gst_fc_video_buffer_is_default (buffer, &self->info);
+         && gst_fc_copy_find_origin (self, buffer, meta, &x, &y);
 }
 
 /* A reader is told of planes and strides, but not of a larger picture. */
