@@ -106,7 +106,7 @@ gst_fc_sink_notify_consumers (GstElement *element, gpointer user_data)
 void
 gst_fc_sink_look_at_consumers (GstFcSink *self)
 {
-  gint consumers = (gint) gst_fc_slot_count_consumers (self->ring);
+  gint consumers = fc_writer_consumers (gst_fc_slot_get_writer (self->ring));
 
   if (g_atomic_int_exchange (&self->consumers, consumers) != consumers)
     gst_element_call_async (GST_ELEMENT (self), gst_fc_sink_notify_consumers,
