@@ -122,9 +122,9 @@ struct _GstFcSrc
   gboolean stopping;
   GThread *streaming_thread; /* to compare with */
   gboolean paused;
-  gboolean pausing;    /* the base class is about it */
-  gboolean key_wanted; /* downstream asked for a key frame */
-  gboolean bus_asked;  /* each once */
+  gboolean pausing;   /* the base class is about it */
+  gint key_wanted;    /* downstream asked for a key frame; atomic to look at */
+  gboolean bus_asked; /* each once */
   gboolean bus_answered;
   gboolean played;     /* was PLAYING since start */
   guint64 skip_before; /* frames captured before this are too old, or 0 */

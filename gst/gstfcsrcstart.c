@@ -150,26 +150,19 @@ gst_fc_src_is_undecodable (GstFcSrc *self, const fc_frame_t *frame)
 gboolean
 gst_fc_src_is_key_wanted (GstFcSrc *self)
 {
-  gboolean wanted;
-
-  g_mutex_lock (&self->wait_lock);
-  wanted = self->key_wanted;
-  g_mutex_unlock (&self->wait_lock);
-  return wanted;
+  return g_atomic_int_get (&self->key_wanted);
 }
 
 void
 gst_fc_src_pass_on_request (GstFcSrc *self)
 {
-  gboolean wanted;
-
+  if (!gst_fc_src_is_key_wanted (self))
+    return;
   g_mutex_lock (&self->wait_lock);
-  wanted = self->key_wanted;
-  self->key_wanted = FALSE;
-  if (wanted)
-    gst_fc_src_update_interrupted (self);
+  g_atomic_int_set (&self->key_wanted, FALSE);
+  gst_fc_src_update_interrupted (self);
   g_mutex_unlock (&self->wait_lock);
-  if (wanted && self->attached)
+  if (self->attached)
     gst_fc_src_request_key (self);
 }
 
@@ -179,7 +172,7 @@ void
 gst_fc_src_want_key (GstFcSrc *self)
 {
   g_mutex_lock (&self->wait_lock);
-  self->key_wanted = TRUE;
+  g_atomic_int_set (&self->key_wanted, TRUE);
   gst_fc_src_update_interrupted (self);
   g_mutex_unlock (&self->wait_lock);
 }
