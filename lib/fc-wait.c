@@ -183,17 +183,59 @@ watch_dirs (const fc_consumer_t *c)
   return fd;
 }
 
+/* Whether what inotify has to tell, or a part of it, is a reason to look for
+ * the slot: a directory may have hundreds of others, each with files that come
+ * and change. What names no file (the directory changed or is gone, or there
+ * was too much to tell) may be about any. */
+static bool
+is_told_of_slot (const fc_consumer_t *c, int inotify_fd)
+{
+  _Alignas(struct inotify_event) char events[4096];
+  ssize_t size = read (inotify_fd, events, sizeof events);
+  const struct inotify_event *event;
+  char name[FC_FILE_MAX];
+
+  fc_ring_name (name, c->slot);
+  for (ssize_t at = 0; at < size; at += (ssize_t) (sizeof *event + event->len))
+    {
+      event = (const struct inotify_event *) (events + at);
+      if (event->len == 0 || strcmp (event->name, name) == 0)
+        return true;
+    }
+  return size <= 0;
+}
+
+/* Sleep until there is a reason to look for the slot, or UNTIL. */
+static void
+wait_to_be_told (const fc_consumer_t *c, int inotify_fd, uint64_t until)
+{
+  struct pollfd fds[2] = { { .fd = c->event_fd, .events = POLLIN },
+                           { .fd = inotify_fd, .events = POLLIN } };
+  bool told = false;
+
+  while (!told)
+    {
+      uint64_t now = fc_now (CLOCK_MONOTONIC), count;
+
+      if (now >= until
+          || poll (fds, 2, (int) ((until - now) / 1000000) + 1) <= 0)
+        return;
+      /* What an interrupt and a resume that met half-way left over. The flag
+       * is not touched: an interrupt of just now is seen at the next look. */
+      if (fds[0].revents != 0)
+        (void) !read (c->event_fd, &count, sizeof count);
+      told = fds[0].revents != 0 || is_told_of_slot (c, inotify_fd);
+    }
+}
+
 int
 fc_wait_for_slot (fc_consumer_t *c, int *inotify_fd, uint64_t until)
 {
   const fc_attachment_t *att = c->att;
-  struct pollfd fds[2] = { { .fd = c->event_fd, .events = POLLIN },
-                           { .fd = *inotify_fd, .events = POLLIN } };
   uint64_t now = fc_now (CLOCK_MONOTONIC);
   /* What inotify does not tell: a directory that is made, an ended ring that
    * goes on. */
   uint64_t slice = att != NULL ? EOS_SLICE_NS : SLOT_SLICE_NS;
-  char events[4096];
   int r = check_interrupt (c);
 
   if (r < 0)
@@ -207,17 +249,7 @@ fc_wait_for_slot (fc_consumer_t *c, int *inotify_fd, uint64_t until)
       if (*inotify_fd >= 0)
         return 0;
     }
-  if (until - now < slice)
-    slice = until - now;
-  if (poll (fds, 2, (int) (slice / 1000000) + 1) <= 0)
-    return 0;
-  if (fds[1].revents != 0)
-    while (read (*inotify_fd, events, sizeof events) > 0)
-      ;
-  /* What an interrupt and a resume that met half-way left over. The flag is
-   * not touched: an interrupt of just now is seen at the next look. */
-  if (fds[0].revents != 0)
-    (void) !read (c->event_fd, events, sizeof (uint64_t));
+  wait_to_be_told (c, *inotify_fd, fc_until (until, slice));
   return 0;
 }
 
