@@ -16,6 +16,8 @@
 #define NO_EPOCH UINT32_MAX
 /* Of observed_latency_ns. */
 #define OBSERVED_FRAMES 16u
+/* fc_consumer_options_t as it was at first. */
+#define FIRST_OPTIONS offsetof (fc_consumer_options_t, spin_ns)
 
 /* Opening ------------------------------------------------------------------ */
 
@@ -37,6 +39,11 @@ check_options (const fc_consumer_options_t *options)
   if (options->use_fds && options->ring_fd < 0)
     return fc_fail (-EINVAL, "use_fds is set, but ring_fd is %d",
                     options->ring_fd);
+  if (options->spin_ns > FC_SPIN_MAX)
+    return fc_fail (-EINVAL,
+                    "spin_ns is %llu; the limit is %u, since a longer wait is "
+                    "better slept through",
+                    (unsigned long long) options->spin_ns, FC_SPIN_MAX);
   return 0;
 }
 
@@ -69,6 +76,9 @@ consumer_new (fc_consumer_t **result, const char *slot,
     r = fc_fail (-ENOMEM, "out of memory");
   c->options.dir = c->dir;
   c->options.name = c->name;
+  /* Whoever could write the frame waits for the only processor. */
+  if (c->options.spin_ns > 0 && sysconf (_SC_NPROCESSORS_ONLN) == 1)
+    c->options.spin_ns = 0;
   if (r < 0)
     fc_consumer_unref (c);
   else
@@ -81,24 +91,25 @@ fc_consumer_open (fc_consumer_t **result, const char *slot,
                   const fc_consumer_options_t *given)
 {
   static const fc_consumer_options_t defaults = FC_CONSUMER_OPTIONS_INIT;
+  fc_consumer_options_t options;
   fc_consumer_t *c = NULL;
   int r = fc_check_name (slot);
 
   if (given == NULL)
     given = &defaults;
   if (r == 0)
-    r = fc_check_struct ("fc_consumer_options_t", given->struct_size,
-                         sizeof *given);
+    r = fc_take_struct ("fc_consumer_options_t", &options, sizeof options,
+                        given, FIRST_OPTIONS);
   if (r == 0)
-    r = check_options (given);
+    r = check_options (&options);
   if (r < 0)
     return r;
-  r = consumer_new (&c, slot, given);
+  r = consumer_new (&c, slot, &options);
   if (c == NULL)
     return r;
-  if (!given->detached)
+  if (!options.detached)
     {
-      r = fc_consumer_attach (c, given->wait_ns);
+      r = fc_consumer_attach (c, options.wait_ns);
       if (r < 0)
         {
           fc_consumer_close (c);

@@ -53,13 +53,31 @@ fc_log (const fc_log_t *log, fc_log_level_t level, const char *format, ...)
   log->func (level, line, log->data);
 }
 
-int
-fc_check_struct (const char *what, uint32_t struct_size, size_t known)
+static int
+say_size (const char *what, uint32_t struct_size, size_t known)
 {
-  if (struct_size == known)
-    return 0;
   return fc_fail (-EINVAL,
                   "%s: struct_size is %u, this library knows %zu bytes; "
                   "begin with the struct's _INIT macro",
                   what, struct_size, known);
+}
+
+int
+fc_check_struct (const char *what, uint32_t struct_size, size_t known)
+{
+  return struct_size == known ? 0 : say_size (what, struct_size, known);
+}
+
+int
+fc_take_struct (const char *what, void *into, size_t known, const void *from,
+                size_t least)
+{
+  uint32_t struct_size;
+
+  memcpy (&struct_size, from, sizeof struct_size);
+  if (struct_size < least || struct_size > known)
+    return say_size (what, struct_size, known);
+  memset (into, 0, known);
+  memcpy (into, from, struct_size);
+  return 0;
 }

@@ -64,6 +64,10 @@ void fc_log (const fc_log_t *log, fc_log_level_t level, const char *format, ...)
 
 /* Whether a struct that the caller sized is one that this library knows. */
 int fc_check_struct (const char *what, uint32_t struct_size, size_t known);
+/* The same for a struct that has grown, from LEAST bytes to KNOWN: what FROM is
+ * too old to have is 0 in INTO. */
+int fc_take_struct (const char *what, void *into, size_t known,
+                    const void *from, size_t least);
 
 /* fc-time.c -------------------------------------------------------------- */
 

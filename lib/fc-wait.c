@@ -19,6 +19,8 @@
 #define OBSERVER_SLICE_MIN_NS (FC_NS_PER_S / 60)
 #define SLOT_SLICE_NS (FC_NS_PER_S / 10)
 #define EOS_SLICE_NS (FC_NS_PER_S / 50)
+/* The clock costs as much as a look and the pause after it. */
+#define LOOKS_AT_A_TIME 32
 
 static bool
 is_interrupted (const fc_consumer_t *c)
@@ -97,6 +99,43 @@ look_at_life (fc_consumer_t *c)
                   att->path);
 }
 
+/* Tell the processor of a loop that waits for another one's store: it then
+ * leaves more to its other thread, and does not run ahead. */
+static void
+relax (void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause ();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* Look whether there is something to do for as long as options.spin_ns allows:
+ * false where there is not, and it is time to sleep. Meanwhile `waiting` is 0,
+ * so the writer has nobody to wake, and neither side makes a system call. An
+ * observer does not spin: each of its looks is four of them. */
+static bool
+spin (const fc_consumer_t *c, const fc_attachment_t *att, uint64_t now,
+      uint64_t until)
+{
+  uint64_t end = c->frame_at + c->options.spin_ns;
+
+  if (att->observing)
+    return false;
+  while (now < end && now < until)
+    {
+      for (int looks = 0; looks < LOOKS_AT_A_TIME; looks++)
+        {
+          if (has_news (c, att) || is_interrupted (c))
+            return true;
+          relax ();
+        }
+      now = fc_now (CLOCK_MONOTONIC);
+    }
+  return now >= until;
+}
+
 /* A word of one's own: whoever is trusted could wake it too early, or take a
  * wake-up away, for which it is a slice. */
 static void
@@ -154,7 +193,7 @@ fc_consumer_wait (fc_consumer_t *c, uint64_t until)
     r = look_at_life (c);
   if (r == 0)
     r = check_time (c, now, until);
-  if (r < 0)
+  if (r < 0 || spin (c, att, now, until))
     return r;
   if (att->observing)
     wait_as_observer (c, att, until);

@@ -103,6 +103,8 @@ FC_BEGIN_DECLS
 #define FC_STICKY_MAX (64u << 10)
 /* Most cells of a ring: depth + consumers x leases + writer cells. */
 #define FC_CELLS_MAX 65535u
+/* Longest that a consumer looks for a frame before it sleeps, ns (50 ms). */
+#define FC_SPIN_MAX 50000000u
 
 /* The sentence for the last error that a call on this thread returned: what
  * failed, on which file, the limit, and what to do. Never NULL; valid until
@@ -447,13 +449,19 @@ typedef struct
                        borrowed, and the caller closes it at once */
   fc_log_func_t log;
   void *log_data;
+  uint64_t spin_ns; /* after each frame, look for the next one without a pause
+                       for so long, ns up to FC_SPIN_MAX, and only then sleep:
+                       it is then had, and written, without the cost of a
+                       wake-up, and keeps a processor busy meanwhile. Observers
+                       sleep at once, and so do all on a machine with one
+                       processor; 0 */
 } fc_consumer_options_t;
 
 #define FC_CONSUMER_OPTIONS_INIT                                               \
   {                                                                            \
     (uint32_t) sizeof (fc_consumer_options_t), 0, NULL, 0,                     \
         { FC_START_LIVE, 0, 0, 0, 0 }, FC_ON_LAP_OLDEST, 0, NULL, 0, 0, 0, -1, \
-        -1, NULL, NULL                                                         \
+        -1, NULL, NULL, 0                                                      \
   }
 
 typedef struct
