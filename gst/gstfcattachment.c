@@ -11,6 +11,7 @@ struct _GstFcAttachment
   gchar *dir;
   fc_position_t position;
   fc_on_lap_t on_lap;
+  guint64 spin_ns;
 
   GMutex lock;
   GCond released;
@@ -46,6 +47,7 @@ gst_fc_attachment_new (const gchar *slot, const fc_consumer_options_t *options,
   self->dir = g_strdup (options->dir);
   self->position = options->position;
   self->on_lap = options->on_lap;
+  self->spin_ns = options->spin_ns;
   return self;
 }
 
@@ -126,7 +128,8 @@ gst_fc_attachment_unpark (GstFcAttachment *self, const gchar *slot,
                   && g_strcmp0 (options->dir, self->dir) == 0
                   && options->position.start == self->position.start
                   && options->position.value == self->position.value
-                  && options->on_lap == self->on_lap;
+                  && options->on_lap == self->on_lap
+                  && options->spin_ns == self->spin_ns;
 
   g_mutex_lock (&self->lock);
   fits = fits && self->consumer != NULL;

@@ -85,6 +85,7 @@ typedef struct
   GstFcTimestamps timestamps;
   GstFcMemoryMode memory;
   gboolean request_key_frame;
+  guint64 spin; /* ns */
 } GstFcSrcSettings;
 
 typedef struct
@@ -197,6 +198,7 @@ enum
   GST_FC_SRC_PROP_TIMESTAMPS,
   GST_FC_SRC_PROP_MEMORY,
   GST_FC_SRC_PROP_REQUEST_KEY_FRAME,
+  GST_FC_SRC_PROP_SPIN,
   GST_FC_SRC_PROP_STATS
 };
 

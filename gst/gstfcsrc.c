@@ -50,10 +50,10 @@
  * Players and uridecodebin open a slot as `fc:///cam0`, or as `fc://cam0` where
  * its name has no capital letters. A query sets properties, as in
  * `fc:///cam0?start=oldest&on-lap=latest`: start, start-time, on-lap, on-eos,
- * on-writer-lost, wait-for-slot, timestamps, memory, request-key-frame and
- * num-buffers; never the directory, nor attach. What a URI does not name gets
- * its default.
- * `preset` stands for several at once; what else the query says goes before it:
+ * on-writer-lost, wait-for-slot, timestamps, memory, request-key-frame, spin
+ * and num-buffers; never the directory, nor attach. What a URI does not name
+ * gets its default. `preset` stands for several at once; what else the query
+ * says goes before it:
  *
  * * live: start=live on-lap=latest
  * * preview: start=key-frame on-eos=wait
@@ -73,6 +73,17 @@
  * when too many are held downstream. Pictures whose lines are wider than
  * their caps tell have a #GstVideoMeta; they are copied into the usual layout
  * where what comes after fcsrc does not say that it understands one.
+ *
+ * ## Latency
+ * Between frames fcsrc sleeps, and a wake-up is most of what a frame's way from
+ * the writer to here takes. With #GstFcSrc:spin it looks for the next frame for
+ * a while before that; a time longer than a frame's keeps a processor busy
+ * without end. A reader that may only observe the slot always sleeps.
+ * |[
+ * gst-launch-1.0 fcsrc slot=cam0 spin=20000000 ! videoconvert ! fakesink
+ * ]|
+ * Have each frame as early as can be, for a processor that has nothing else to
+ * do.
  *
  * ## Messages
  * Element messages, at most ten a second of each: `fc-dropped` (slot, dropped:
@@ -254,6 +265,7 @@ gst_fc_src_open (GstFcSrc *self)
   options.dir = self->use.directory;
   options.on_lap = gst_fc_src_get_on_lap (self);
   gst_fc_src_get_position (self, &options.position);
+  options.spin_ns = self->use.spin;
   options.detached = 1;
   options.log = gst_fc_log;
   options.log_data = gst_fc_src_debug;
@@ -448,6 +460,9 @@ gst_fc_src_set_property (GObject *object, guint id, const GValue *value,
     case GST_FC_SRC_PROP_REQUEST_KEY_FRAME:
       settings->request_key_frame = g_value_get_boolean (value);
       break;
+    case GST_FC_SRC_PROP_SPIN:
+      settings->spin = g_value_get_uint64 (value);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
       break;
@@ -522,6 +537,9 @@ gst_fc_src_get_property (GObject *object, guint id, GValue *value,
       break;
     case GST_FC_SRC_PROP_REQUEST_KEY_FRAME:
       g_value_set_boolean (value, settings->request_key_frame);
+      break;
+    case GST_FC_SRC_PROP_SPIN:
+      g_value_set_uint64 (value, settings->spin);
       break;
     case GST_FC_SRC_PROP_STATS:
       g_value_take_boxed (value, gst_fc_src_make_stats (&self->counts));

@@ -167,6 +167,14 @@ gst_fc_src_install_properties (GObjectClass *klass)
                           " for the next writer, nanoseconds (-1 = for ever)",
                           -1, G_MAXINT64, -1, flags));
   g_object_class_install_property (
+      klass, GST_FC_SRC_PROP_SPIN,
+      g_param_spec_uint64 ("spin", "Spin",
+                           "How long to look for the next frame, after each"
+                           " one, before sleeping, nanoseconds (0 = sleep at"
+                           " once); saves this element and the writer a"
+                           " wake-up, and keeps a processor busy meanwhile",
+                           0, FC_SPIN_MAX, 0, flags));
+  g_object_class_install_property (
       klass, GST_FC_SRC_PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
                           "Frames delivered, dropped (and key frames among"

@@ -16,10 +16,10 @@
 /* The properties that a query may set; those that this fcsrc does not have are
  * left out. Never the directory, nor whether a bus may start something. */
 static const gchar *const keys[] = {
-  "start",       "start-time",     "on-lap",
-  "on-eos",      "on-writer-lost", "wait-for-slot",
-  "timestamps",  "memory",         "request-key-frame",
-  "num-buffers",
+  "start",      "start-time",     "on-lap",
+  "on-eos",     "on-writer-lost", "wait-for-slot",
+  "timestamps", "memory",         "request-key-frame",
+  "spin",       "num-buffers",
 };
 
 #define N_KEYS G_N_ELEMENTS (keys)
@@ -141,6 +141,11 @@ allowed_values (GParamSpec *pspec)
                             ", in nanoseconds",
                             G_PARAM_SPEC_INT64 (pspec)->minimum,
                             G_PARAM_SPEC_INT64 (pspec)->maximum);
+  if (G_IS_PARAM_SPEC_UINT64 (pspec))
+    return g_strdup_printf ("%" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
+                            ", in nanoseconds",
+                            G_PARAM_SPEC_UINT64 (pspec)->minimum,
+                            G_PARAM_SPEC_UINT64 (pspec)->maximum);
   return g_strdup_printf ("a %s", g_type_name (pspec->value_type));
 }
 

@@ -200,6 +200,30 @@ GST_START_TEST (kept_buffers_take_one_place)
 }
 GST_END_TEST
 
+/* What the place was opened with is not what the element asks for by now. */
+GST_START_TEST (kept_buffers_do_not_keep_a_setting)
+{
+  GstHarness *sink = fct_writer ();
+  GstElement *element = fct_new ("fcsrc", "slot", "cam0", STREAM, NULL);
+  GstHarness *src = fct_src_harness (gst_object_ref (element));
+  GstBuffer *kept;
+
+  FCT_WAIT (fct_waiting ("cam0") == 1);
+  fct_push (sink, 0, 1000);
+  kept = gst_harness_pull (src);
+  gst_element_set_state (element, GST_STATE_NULL);
+  g_object_set (element, "spin", (guint64) 1000, NULL);
+  gst_element_set_state (element, GST_STATE_PLAYING);
+  FCT_WAIT (fct_consumers ("cam0") == 2);
+  fct_check_buffer (kept, 0, 1000);
+  gst_buffer_unref (kept);
+  FCT_WAIT (fct_consumers ("cam0") == 1);
+  fct_stop (src);
+  gst_object_unref (element);
+  fct_stop (sink);
+}
+GST_END_TEST
+
 /* Losses -------------------------------------------------------------- */
 
 typedef struct
@@ -363,6 +387,7 @@ memory_suite (void)
   tcase_add_test (tc, leased_memory_outlives_element);
   tcase_add_test (tc, leased_memory_outlives_generation);
   tcase_add_test (tc, kept_buffers_take_one_place);
+  tcase_add_test (tc, kept_buffers_do_not_keep_a_setting);
   tcase_add_test (tc, slow_consumer_counts_exactly);
   tcase_add_test (tc, on_lap_decides_where_to_go_on);
   return suite;

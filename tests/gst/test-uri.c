@@ -159,13 +159,16 @@ GST_END_TEST
 GST_START_TEST (query_sets_properties)
 {
   GstElement *src = fct_new ("fcsrc", NULL);
+  guint64 spin;
   gint64 wait;
   gint number;
 
   set_uri (src, "fc:///cam0?start=latest&on-lap=oldest&on-eos=wait"
                 "&on-writer-lost=error&wait-for-slot=1500000000"
-                "&timestamps=stream&memory=copy&num-buffers=7");
-  g_object_get (src, "wait-for-slot", &wait, "num-buffers", &number, NULL);
+                "&timestamps=stream&memory=copy&num-buffers=7&spin=500000");
+  g_object_get (src, "wait-for-slot", &wait, "num-buffers", &number, "spin",
+                &spin, NULL);
+  fail_unless_equals_uint64 (spin, 500000);
   fail_unless_equals_int64 (wait, 1500 * GST_MSECOND);
   fail_unless_equals_int (number, 7);
   fail_unless_equals_int (get_enum (src, "start"), 1);
@@ -222,6 +225,9 @@ GST_START_TEST (illegal_value_says_what_is_allowed)
            NULL);
   refused (src, "fc:///cam0?wait-for-slot=1.5", GST_URI_ERROR_BAD_URI,
            "wait-for-slot=1.5", NULL);
+  refused (src, "fc:///cam0?spin=50000001", GST_URI_ERROR_BAD_URI,
+           "spin=50000001", "0 to 50000000", "nanoseconds", NULL);
+  refused (src, "fc:///cam0?spin=-1", GST_URI_ERROR_BAD_URI, "spin=-1", NULL);
   refused (src, "fc:///cam0?num-buffers=99999999999", GST_URI_ERROR_BAD_URI,
            "num-buffers=99999999999", "-1 to 2147483647", NULL);
   refused (src, "fc:///cam0?preset=best", GST_URI_ERROR_BAD_URI, "preset=best",
@@ -287,9 +293,10 @@ GST_START_TEST (uri_recreates_the_settings)
 {
   GstElement *a = fct_new ("fcsrc", "slot", "Ca m/0?&%", "start", 2, "on-lap",
                            2, "memory", 1, "wait-for-slot", (gint64) 5,
-                           "on-writer-lost", 1, NULL);
+                           "on-writer-lost", 1, "spin", (guint64) 300, NULL);
   GstElement *b = fct_new ("fcsrc", "on-eos", 1, "timestamps", 2, NULL);
   gchar *uri = gst_uri_handler_get_uri (GST_URI_HANDLER (a));
+  guint64 spin;
 
   set_uri (b, uri);
   expect_uri (b, uri);
@@ -298,6 +305,8 @@ GST_START_TEST (uri_recreates_the_settings)
   fail_unless_equals_int (get_enum (b, "on-lap"), 2);
   fail_unless_equals_int (get_enum (b, "memory"), 1);
   fail_unless_equals_int (get_enum (b, "on-writer-lost"), 1);
+  g_object_get (b, "spin", &spin, NULL);
+  fail_unless_equals_uint64 (spin, 300);
   /* what a URI does not name has its default */
   fail_unless_equals_int (get_enum (b, "on-eos"), 0);
   fail_unless_equals_int (get_enum (b, "timestamps"), 0);

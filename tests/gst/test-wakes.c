@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "fc-gst-test.h"
 
@@ -181,6 +182,40 @@ GST_START_TEST (only_frames_wake)
 }
 GST_END_TEST
 
+/* The writer's thread sleeps between two frames, and the reader's does not:
+ * were it to, they would sleep twice for each. A busy machine may keep it off
+ * its processor for longer than it may spin, now and then. */
+GST_START_TEST (who_spins_does_not_sleep)
+{
+  Player writer = play (WRITER), reader;
+  Wakes before, after;
+  guint64 from, to;
+
+  if (sysconf (_SC_NPROCESSORS_ONLN) < 2)
+    {
+      printf ("with one processor all sleep\n");
+      end (&writer);
+      return;
+    }
+  wait_for_frames (&writer, "frames", 1);
+  reader = play ("fcsrc name=s slot=cam0 spin=50000000 ! fakesink sync=false");
+  wait_for_frames (&reader, "delivered", 10);
+
+  look (&before);
+  from = fct_stat (reader.element, "delivered");
+  to = wait_for_frames (&reader, "delivered", from + FRAMES);
+  look (&after);
+  others_between (&before, &after);
+  printf ("%u frames: %u streaming threads slept %u times\n",
+          (guint) (to - from), after.n_sources,
+          (guint) (after.sources - before.sources));
+  fail_unless_equals_int (after.n_sources, 2);
+  fail_unless (after.sources - before.sources < (to - from + 10) * 3 / 2);
+  end (&reader);
+  end (&writer);
+}
+GST_END_TEST
+
 /* It holds what it has leased, and misses what comes meanwhile: it alone. */
 GST_START_TEST (stopped_consumer_disturbs_nobody)
 {
@@ -226,6 +261,7 @@ wakes_suite (void)
   suite_add_tcase (suite, tc);
   tcase_add_checked_fixture (tc, fct_set_up, fct_tear_down);
   tcase_add_test (tc, only_frames_wake);
+  tcase_add_test (tc, who_spins_does_not_sleep);
   tcase_add_test (tc, stopped_consumer_disturbs_nobody);
   return suite;
 }
