@@ -324,7 +324,9 @@ fc_consumer_resume (fc_consumer_t *c)
 
   if (fc_is_copy (c->mark))
     return;
-  /* fc_consumer_resume:A, pairs with is_interrupted:A. */
-  atomic_store_explicit (&c->interrupted, 0, memory_order_seq_cst);
-  (void) !read (c->event_fd, &count, sizeof count);
+  /* fc_consumer_resume:A, pairs with is_interrupted:A. Where nothing was
+   * interrupted there is nothing to read: some callers ask before each frame.
+   */
+  if (atomic_exchange_explicit (&c->interrupted, 0, memory_order_seq_cst) != 0)
+    (void) !read (c->event_fd, &count, sizeof count);
 }
