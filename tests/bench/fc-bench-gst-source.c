@@ -66,6 +66,8 @@ static gboolean
 bench_src_decide_allocation (GstBaseSrc *src, GstQuery *query)
 {
   const config_t *config = &shared->config;
+  g_autoptr (GstBufferPool) pool = NULL;
+  guint size, min, max;
 
   if (config->own_memory)
     while (gst_query_get_n_allocation_params (query) > 0)
@@ -73,14 +75,17 @@ bench_src_decide_allocation (GstBaseSrc *src, GstQuery *query)
   if (config->own_memory)
     while (gst_query_get_n_allocation_pools (query) > 0)
       gst_query_remove_nth_allocation_pool (query, 0);
-  if (gst_query_get_n_allocation_pools (query) == 0
-      && (config->own_memory || !find_transport (config->transport)->no_pool))
+  if (gst_query_get_n_allocation_pools (query) > 0)
     {
-      GstBufferPool *pool = config->width > 0 ? gst_video_buffer_pool_new ()
-                                              : gst_buffer_pool_new ();
-
+      gst_query_parse_nth_allocation_pool (query, 0, &pool, &size, &min, &max);
+      gst_query_set_nth_allocation_pool (
+          query, 0, pool, MAX (size, (guint) config->size), min, max);
+    }
+  else if (config->own_memory || !find_transport (config->transport)->no_pool)
+    {
+      pool = config->width > 0 ? gst_video_buffer_pool_new ()
+                               : gst_buffer_pool_new ();
       gst_query_add_allocation_pool (query, pool, (guint) config->size, 2, 0);
-      gst_object_unref (pool);
     }
   /* Whoever reads may come now. */
   atomic_store (&shared->negotiated, true);

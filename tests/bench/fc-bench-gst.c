@@ -35,7 +35,8 @@ const transport_t transports[] = {
     .sink = "pipewiresink mode=provide stream-properties=\"props,"
             "media.class=Video/Source,node.name=fc-bench\"",
     .src = "pipewiresrc target-object=fc-bench",
-    .needs = "pipewiresink" },
+    .needs = "pipewiresink",
+    .needs_caps = true },
   { .name = "fakesink", .sink = "fakesink", .needs = "fakesink" },
   { .name = NULL },
 };
