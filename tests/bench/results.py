@@ -12,7 +12,8 @@ import re
 import statistics
 
 FORMAT = 1
-FIGURE = re.compile(r"(^|_)(ns|bytes|per_s|ratio|faults|calls|n)$")
+FIGURE = re.compile(r"(^|_)(ns|bytes|per_s|ratio|faults|calls|lost|"
+                    r"dropped|shortened|n)$")
 
 
 class Unusable(Exception):
@@ -24,7 +25,8 @@ def is_figure(name):
 
 
 def parse_line(line):
-    """One line of a bench program: its identity, its figures."""
+    """One line of a bench program: its identity, its figures, and whether it
+    says that what it measured stalled. That may leave no figure."""
     try:
         thing = json.loads(line)
     except ValueError:
@@ -43,36 +45,30 @@ def parse_line(line):
         if is_figure(name) and isinstance(value, (str, bool)):
             raise Unusable(f"{name} is no number in {line[:80]!r}")
     figures = {k: v for k, v in thing.items() if is_figure(k)}
-    identity = {k: v for k, v in thing.items()
-                if not is_figure(k) and k != "stalled"}
-    if thing.get("stalled"):
-        figures = {}
-    elif not figures:
+    stalled = bool(thing.pop("stalled", False))
+    identity = {k: v for k, v in thing.items() if not is_figure(k)}
+    if not figures and not stalled:
         raise Unusable(f"no figure in {line[:80]!r}")
-    return identity, figures
+    return identity, figures, stalled
 
 
 class Result:
-    """What one row of the table measured of one thing, round by round. The
-    figures of a round in which it stalled are None."""
+    """What one row of the table measured of one thing, round by round."""
 
-    def __init__(self, identity, row, rounds=(), figures=None):
+    def __init__(self, identity, row, rounds=(), figures=None, stalls=()):
         self.identity, self.row = identity, row
         self.rounds = list(rounds)
         self.figures = figures or {}
+        self.stalls = list(stalls)  # the rounds in which it did
 
-    def add(self, number, figures):
+    def add(self, number, figures, stalled=False):
         for name in figures.keys() - self.figures.keys():
             self.figures[name] = [None] * len(self.rounds)
         self.rounds.append(number)
         for name, values in self.figures.items():
             values.append(figures.get(name))
-
-    @property
-    def stalled(self):
-        """In how many rounds it did."""
-        return sum(all(values[i] is None for values in self.figures.values())
-                   for i in range(len(self.rounds)))
+        if stalled:
+            self.stalls.append(number)
 
     def by_round(self, figure):
         return {number: value for number, value
@@ -90,7 +86,7 @@ class Result:
                 summary[name] = {}
             summary[name]["all"] = values
         return {**self.identity, "row": self.row, "rounds": self.rounds,
-                "figures": summary}
+                "stalls": self.stalls, "figures": summary}
 
     @classmethod
     def from_json(cls, thing):
@@ -98,7 +94,8 @@ class Result:
         figures = {name: summary["all"]
                    for name, summary in thing.pop("figures").items()}
         row, rounds = thing.pop("row"), thing.pop("rounds")
-        return cls(thing, row, rounds, figures)
+        stalls = thing.pop("stalls")
+        return cls(thing, row, rounds, figures, stalls)
 
 
 def shorter(number):
@@ -140,7 +137,7 @@ class Results:
     def save(self, path):
         """A line for each result, so that two runs can be compared."""
         about = {"format": FORMAT, **self.about}
-        lines = [f"{json.dumps(k)}: {json.dumps(v, sort_keys=True)}"
+        lines = [f"{json.dumps(k)}: {json.dumps(v)}"
                  for k, v in about.items()]
         results = ",\n  ".join(json.dumps(r.to_json())
                                for r in self.results)
@@ -155,8 +152,18 @@ class Results:
                 if all(result.identity.get(name) == value
                        for name, value in wanted.items())]
 
+    def stalls(self, measure, what, **wanted):
+        """In how many runs it stalled, of how many; what stalled may not say
+        all of its parameters."""
+        wanted |= {"measure": measure, "what": what}
+        found = [result for result in self.results
+                 if all(result.identity.get(name, value) == value
+                        for name, value in wanted.items())]
+        return (sum(len(result.stalls) for result in found),
+                sum(len(result.rounds) for result in found))
+
     def one(self, measure, what, figure, **wanted):
-        """Of one thing, that more than one row may have measured; or None."""
+        """All that measured one thing, which may be more than one row's."""
         found = [result for result in self.find(measure, what, **wanted)
                  if result.by_round(figure)]
         for result in found[1:]:

@@ -38,13 +38,14 @@ class Row:
             (self.name, self.system, rounds, quick, seconds,
              self.command) = words
             self.seconds = float(seconds)
-            self.every = {"all": 1, "half": 2}[rounds]
+            self.every = {"all": 1, "half": 2, "third": 3}[rounds]
             self.quick = {"quick": True, "-": False}[quick]
             if self.system not in SYSTEMS:
                 raise KeyError(self.system)
         except (ValueError, KeyError):
             raise Unusable(f"no row of the table: {line!r}: NAME "
-                           "here|debian13 all|half quick|- SECONDS COMMAND"
+                           "here|debian13 all|half|third quick|- SECONDS "
+                           "COMMAND"
                            ) from None
 
     def __str__(self):
@@ -133,7 +134,7 @@ def call(command, bound, folder):
         raise Failed(f"printed what is no result: {error}") from None
     if not lines:
         raise Failed(f"printed nothing: {why or 'not even an error'}")
-    things = [sorted(identity.items()) for identity, _ in lines]
+    things = [sorted(identity.items()) for identity, *_ in lines]
     for i, thing in enumerate(things):
         if thing in things[:i]:
             raise Failed(f"printed two results for one thing: {dict(thing)}")
@@ -175,11 +176,11 @@ class Run:
         return lines, why
 
     def keep(self, number, row, lines):
-        for identity, figures in lines:
+        for identity, figures, stalled in lines:
             key = str(row), *sorted(identity.items())
             if key not in self.results:
                 self.results[key] = Result(identity, str(row))
-            self.results[key].add(number, figures)
+            self.results[key].add(number, figures, stalled)
 
     def remaining(self, calls):
         return sum(self.took.get(row, row.seconds) for _, row in calls)

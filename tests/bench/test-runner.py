@@ -160,8 +160,8 @@ class Runner(unittest.TestCase):
     def test_a_stall_is_no_figure(self):
         told = self.run_table("m here all quick 1 one stalls")
         self.assertIn("it says: the writer hangs", told)
-        result, = self.results().find("m", "shm")
-        self.assertEqual(result.stalled, 3)
+        self.assertEqual(self.results().stalls("m", "shm", size=5), (3, 3))
+        self.assertEqual(self.results().stalls("m", "lease"), (0, 0))
         self.assertIsNone(self.results().values("m", "shm", "p50_ns"))
 
     def test_a_disturbed_call_is_made_once_more(self):
@@ -213,12 +213,20 @@ class Runner(unittest.TestCase):
 
 class Lines(unittest.TestCase):
     def test_figures_and_parameters(self):
-        identity, figures = parse_line(
+        identity, figures, stalled = parse_line(
             '{"measure": "m", "what": "w", "size": 3, "rate": 60, '
             '"p50_ns": 1.5, "n": 4, "bytes_per_s": 7}')
         self.assertEqual(identity, {"measure": "m", "what": "w", "size": 3,
                                     "rate": 60})
         self.assertEqual(figures, {"p50_ns": 1.5, "n": 4, "bytes_per_s": 7})
+        self.assertFalse(stalled)
+
+    def test_what_stalled_may_have_no_figure(self):
+        line = '{"measure": "m", "what": "w", "stalled": true%s}'
+        self.assertEqual(parse_line(line % ""),
+                         ({"measure": "m", "what": "w"}, {}, True))
+        self.assertEqual(parse_line(line % ', "per_s": 9'),
+                         ({"measure": "m", "what": "w"}, {"per_s": 9}, True))
 
     def test_what_is_none(self):
         for line in ('', '7', '[]', '{"what": "w", "n": 1}',
