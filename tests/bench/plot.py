@@ -110,9 +110,10 @@ class Axis:
     def at(self, value):
         low, high = self.ends
         begin, end = self.places
+        if low == high:
+            return (begin + end) / 2
         if self.log:
-            value = max(value, low)
-            share = math.log(value / low) / math.log(high / low or 1)
+            share = math.log(max(value, low) / low) / math.log(high / low)
         else:
             share = (value - low) / (high - low)
         return begin + share * (end - begin)

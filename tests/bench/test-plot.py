@@ -142,6 +142,12 @@ class Axes(unittest.TestCase):
                     self.assertGreaterEqual(axis.at(value), 0)
                     self.assertLessEqual(axis.at(value), 100)
 
+    def test_a_single_place_is_in_the_middle(self):
+        for log in (True, False):
+            axis = plot.Axis("t", log=log, ticks=[(7, "7")])
+            axis.fit([7], 0, 100)
+            self.assertEqual(axis.at(7), 50)
+
     def test_zero_is_the_ground_of_what_is_not_logarithmic(self):
         axis = plot.Axis("t")
         axis.fit([50, 100], 400, 0)
