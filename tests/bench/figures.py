@@ -65,7 +65,8 @@ def latency_size(results):
         results, Lines("Hand-over against the size of a frame",
                        "One consumer, libfc", Axis("frame", log=True),
                        Axis("p50", duration, log=True)),
-        "handover", "p50_ns", "size", SIZES, WAYS, rate=None)
+        "handover", "p50_ns", "size", SIZES,
+        (*WAYS, ("floor-copy", "floor too", "semaphore, memcpy")), rate=None)
 
 
 def latency_load(results):
@@ -85,7 +86,9 @@ def throughput_size(results):
                        "there", Axis("frame", log=True),
                        Axis("copied", throughput)),
         "copy", "bytes_per_s", "size", SIZES,
-        (("memcpy", "floor", "memcpy"), ("write", "ours", "into a slot"),
+        (("memcpy-in", "floor", "memcpy, one way"),
+         ("memcpy-out", "floor too", "memcpy, the other"),
+         ("write", "ours", "into a slot"),
          ("read", "ours too", "out of a slot")))
 
 

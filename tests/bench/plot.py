@@ -16,6 +16,7 @@ WIDTH = 760
 # Okabe and Ito's colours, but for the yellow; their darker kin for words.
 STYLES = {
     "floor": (GREY, "dash", GREY),
+    "floor too": ("#9c9c9c", "dash", "#757575"),
     "ours": ("#0072b2", "circle", "#005f95"),
     "ours too": ("#56b4e9", "square", "#1f79ad"),
     "ours third": ("#e69f00", "diamond", "#8a5f00"),

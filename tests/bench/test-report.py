@@ -84,7 +84,7 @@ class Bars(Case):
         for write, verdict in ((949, "MISSED"), (951, "met")):
             copies = [result("copy", what, "row", {"bytes_per_s": [number]},
                              1, size=bars.FULL_HD)
-                      for what, number in (("memcpy", 1000),
+                      for what, number in (("memcpy-in", 1000),
                                            ("write", write))]
             made = self.report(*copies)
             self.assertEqual(made.bars["copy-write"].verdict, verdict)
