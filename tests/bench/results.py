@@ -44,6 +44,8 @@ def parse_line(line):
                            f"{line[:80]!r}")
         if is_figure(name) and isinstance(value, (str, bool)):
             raise Unusable(f"{name} is no number in {line[:80]!r}")
+        if re.search(r"(^|_)ns$", name) and value < 0:
+            raise Unusable(f"{name} is a time below 0 in {line[:80]!r}")
     figures = {k: v for k, v in thing.items() if is_figure(k)}
     stalled = bool(thing.pop("stalled", False))
     identity = {k: v for k, v in thing.items() if not is_figure(k)}

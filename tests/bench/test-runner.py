@@ -235,7 +235,8 @@ class Lines(unittest.TestCase):
                      '{"measure": "m", "what": "w", "p50_ns": "1"}',
                      '{"measure": "m", "what": "w", "p50_ns": NaN}',
                      '{"measure": "m", "what": "w", "p50_ns": null}',
-                     '{"measure": "m", "what": "w", "p50_ns": [1]}'):
+                     '{"measure": "m", "what": "w", "p50_ns": [1]}',
+                     '{"measure": "m", "what": "w", "min_ns": -1}'):
             with self.subTest(line), self.assertRaises(Unusable):
                 parse_line(line)
 
