@@ -13,6 +13,7 @@ DEFAULTS = {
     "read": {"size": ULTRA_HD},
     "lap": {"size": FULL_HD},
     "memory": {"size": FULL_HD},
+    "start": {"size": FULL_HD, "depth": 120},
     "gst-latency": {"size": FULL_HD, "rate": 60, "consumers": 1},
     "gst-paced": {"size": FULL_HD, "consumers": 1},
     "gst-unpaced": {"size": FULL_HD},
@@ -222,7 +223,7 @@ def all_bars():
             "at most 1.5 of later laps", Thing("lap", "consumer-first",
                                                "p99_ns"),
             Thing("lap", "consumer-later", "p99_ns"), at_most=1.5),
-        Bar("memory", "resident memory of a slot and its users, beyond what "
-            "was planned", "at most 2 MB",
-            Thing("memory", "beyond", "bytes"), 2e6, at_most=1),
+        Bar("memory", "resident memory of a writer and a consumer, beyond "
+            "what their slot reserved", "at most 2 MB",
+            Thing("memory", "total", "over_reserved_bytes"), 2e6, at_most=1),
     ]

@@ -163,9 +163,21 @@ def memory_transports(results):
         (("bytes", ""),))
 
 
+def start_depth(results):
+    return over_number(
+        results, Lines("From the start of a process to its first frame",
+                       "1080p, libfc", Axis("frames of history", log=True),
+                       Axis("p50", duration, log=True)),
+        "start", "p50_ns", "depth", [],
+        (("exec", "floor", "a process, to main ()"),
+         ("populate", "floor too", "as much memory, filled"),
+         ("writer", "ours", "writer, to its commit"),
+         ("consumer", "ours too", "consumer, to its lease")))
+
+
 def start_transports(results):
     return by_transport(
-        results, "From the start of a process to its first frame",
+        results, "From the start of a pipeline to its first frame",
         "1080p; the consumer's while the writer runs",
         Axis("time", duration, log=True), "gst-start",
         (("writer_ns", "writer"), ("consumer_ns", "consumer")))
@@ -196,6 +208,7 @@ CHARTS = {
     "commit-waiting": commit_waiting,
     "cpu-transports": cpu_transports,
     "lap": lap,
+    "start-depth": start_depth,
     "start-transports": start_transports,
     "memory-transports": memory_transports,
 }

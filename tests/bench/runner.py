@@ -54,7 +54,10 @@ class Row:
 
     @property
     def program(self):
-        return self.system, self.command.split()[0]
+        """With its place; a script that runs another is none."""
+        words = self.command.split()
+        return self.system, next((word for word in words
+                                  if word.startswith("fc-bench-")), words[0])
 
     def calls(self, rounds):
         return -(-rounds // self.every)
@@ -106,12 +109,13 @@ class Failed(Exception):
     """A bench program did not do as it should."""
 
 
-def call(command, bound, folder):
-    """Run one; what it measured. It is ended with all that it started."""
+def call(command, bound, folder, path):
+    """Run one, found in PATH; what it measured. It is ended with all that it
+    started."""
     try:
         process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            command, cwd=folder, env=os.environ | {"PATH": path},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             errors="replace", start_new_session=True)
     except OSError as error:
         raise Failed(f"can not be run: {error.strerror}") from None
@@ -146,15 +150,15 @@ class Run:
         self.arguments, self.rows = arguments, rows
         self.enter = {"here": [],
                       "debian13": shlex.split(arguments.debian13 or "")}
+        # Where the programs are that rows name, and a script that they need.
+        self.path = os.pathsep.join([str(arguments.programs.resolve()),
+                                     str(HERE), os.environ["PATH"]])
         self.results, self.failures, self.disturbed = {}, [], []
         self.took = {}
         self.calls = 0
 
     def command_of(self, row):
-        program, *words = shlex.split(row.command)
-        if row.system == "here":
-            program = str(self.arguments.programs.resolve() / program)
-        return [*self.enter[row.system], program, *words, "--json"]
+        return [*self.enter[row.system], *shlex.split(row.command), "--json"]
 
     def call(self, row):
         """Once, and once more where others disturbed it."""
@@ -162,7 +166,7 @@ class Run:
         for attempt in (0, 1):
             watch, began = machine.Watch(), time.monotonic()
             lines, why = call(self.command_of(row), bound,
-                              self.arguments.output)
+                              self.arguments.output, self.path)
             self.took[row] = time.monotonic() - began
             shares = watch.end()
             if machine.is_quiet(shares):
