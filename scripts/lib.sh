@@ -22,7 +22,7 @@ packages_registry=(
   libglib2.0-dev libglib2.0-dev-bin libjson-glib-dev scdoc
 )
 packages_gate=(
-  dbus libglib2.0-bin python3-gi gir1.2-glib-2.0 systemd
+  iproute2 dbus libglib2.0-bin python3-gi gir1.2-glib-2.0 systemd
   bash-completion man-db mandoc python3-prometheus-client
   git g++ clang clang-format clang-tidy shellcheck cppcheck gcovr spin valgrind
   strace abigail-tools
