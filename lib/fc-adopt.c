@@ -132,6 +132,8 @@ adopt (fc_generation_t *gen, const fc_ring_file_t *ring,
   if (!adopt_history (gen))
     return 0;
   adopt_key_seq (gen);
+  gen->generation = ring->header.generation;
+  gen->observers = ring->header.observers != 0;
   gen->epoch = atomic_load_explicit (&gen->words->epoch, memory_order_relaxed);
   gen->sticky
       = atomic_load_explicit (&gen->words->sticky, memory_order_relaxed);

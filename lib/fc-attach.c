@@ -11,7 +11,7 @@
 
 #define TABLE_TRIES 10
 
-void
+FC_HOT void
 fc_attachment_unref (fc_attachment_t *att)
 {
   /* fc_attachment_unref:A: the last one sees what the others did. */
@@ -33,7 +33,7 @@ fc_attachment_unref (fc_attachment_t *att)
   free (att);
 }
 
-void
+FC_HOT void
 fc_consumer_unref (fc_consumer_t *c)
 {
   /* fc_consumer_unref:A: the last one sees what the others did. */
@@ -56,6 +56,7 @@ attachment_new (fc_ring_file_t *ring)
     return NULL;
   atomic_init (&att->refs, 1);
   att->header = ring->header;
+  att->generation = att->header.generation;
   att->geo = ring->geo;
   att->size = (uint64_t) ring->st.st_size;
   att->clock = fc_clock_offset ();

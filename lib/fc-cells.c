@@ -16,7 +16,7 @@ has_bit (const uint64_t *bits, uint32_t i)
   return (bits[i / 64] >> (i % 64) & 1) != 0;
 }
 
-void
+FC_HOT void
 fc_cells_collect (fc_generation_t *gen)
 {
   uint32_t kept = 0;
@@ -42,7 +42,7 @@ fc_cells_collect (fc_generation_t *gen)
   gen->n_retired = kept;
 }
 
-bool
+FC_HOT bool
 fc_cells_low (const fc_generation_t *gen)
 {
   return gen->n_free < SPARE_CELLS && gen->cells < gen->geo.cells_planned
@@ -64,7 +64,7 @@ fc_cells_add (fc_generation_t *gen)
 }
 
 /* Take the frame out of place I of the history. */
-static void
+FC_HOT static void
 retire_place (fc_generation_t *gen, uint32_t i)
 {
   if (gen->place[i] == FC_NO_CELL)
@@ -96,7 +96,7 @@ shorten_history (fc_generation_t *gen)
     }
 }
 
-int
+FC_HOT int
 fc_cells_get (fc_generation_t *gen)
 {
   uint32_t cell;
@@ -135,7 +135,7 @@ fc_cells_put (fc_generation_t *gen, uint32_t cell)
   gen->free[gen->n_free++] = (uint16_t) cell;
 }
 
-static void
+FC_HOT static void
 fill_header (fc_generation_t *gen, fc_cell_header_t *h, fc_frame_t *frame)
 {
   const fc_info_t *info = &frame->info;
@@ -143,7 +143,7 @@ fill_header (fc_generation_t *gen, fc_cell_header_t *h, fc_frame_t *frame)
   frame->seq = gen->head;
   frame->epoch = gen->epoch;
   frame->sticky = gen->sticky;
-  frame->generation = gen->header->generation;
+  frame->generation = gen->generation;
   if ((info->flags & FC_FRAME_KEY) != 0)
     {
       gen->key_seq = gen->head;
@@ -175,7 +175,7 @@ fill_header (fc_generation_t *gen, fc_cell_header_t *h, fc_frame_t *frame)
   h->keys = frame->keys;
 }
 
-void
+FC_HOT void
 fc_cells_publish (fc_generation_t *gen, uint32_t cell, fc_frame_t *frame)
 {
   fc_cell_header_t *h = &gen->headers[cell];

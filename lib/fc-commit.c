@@ -59,7 +59,7 @@ say_not_shown (const fc_writer_t *writer)
 }
 
 /* LIMIT: how many of GEN's may be out already. */
-static int
+FC_HOT static int
 acquire_locked (fc_writer_t *writer, fc_generation_t *gen, fc_frame_t *frame,
                 uint32_t limit)
 {
@@ -87,11 +87,11 @@ acquire_locked (fc_writer_t *writer, fc_generation_t *gen, fc_frame_t *frame,
   take_hold (writer, frame, gen, (uint32_t) cell);
   frame->data = fc_cell_data (gen, (uint32_t) cell);
   frame->capacity = (size_t) gen->geo.frame_size;
-  frame->generation = gen->header->generation;
+  frame->generation = gen->generation;
   return 0;
 }
 
-static int
+FC_HOT static int
 acquire (fc_writer_t *writer, fc_frame_t *frame, bool prepared)
 {
   fc_generation_t *gen;
@@ -111,7 +111,7 @@ acquire (fc_writer_t *writer, fc_frame_t *frame, bool prepared)
   return r;
 }
 
-int
+FC_HOT int
 fc_writer_acquire (fc_writer_t *writer, fc_frame_t *frame)
 {
   return acquire (writer, frame, false);
@@ -130,7 +130,7 @@ abandon_locked (fc_writer_t *writer, fc_frame_t *frame)
   end_hold (writer, frame);
 }
 
-static void
+FC_HOT static void
 unlock (fc_writer_t *writer)
 {
   bool last = writer->refs == 0;
@@ -202,13 +202,13 @@ wake_consumers (fc_writer_t *writer, fc_generation_t *gen)
 
   if (!fc_table_post_waiting (&gen->table, POSTS_IN_COMMIT))
     work |= FC_WORK_POST;
-  if (gen->header->observers)
+  if (gen->observers)
     work |= FC_WORK_OBSERVE;
   if (work != 0)
     fc_housekeeper_ask (writer, work);
 }
 
-static void
+FC_HOT static void
 publish_locked (fc_writer_t *writer, fc_frame_t *frame, uint32_t cell)
 {
   fc_generation_t *gen = writer->gen;
@@ -243,7 +243,7 @@ commit_copy_locked (fc_writer_t *writer, fc_frame_t *frame)
   return 1;
 }
 
-static int
+FC_HOT static int
 commit_locked (fc_writer_t *writer, fc_frame_t *frame, bool hold)
 {
   fc_generation_t *gen = frame->hold[0];
@@ -281,7 +281,7 @@ commit_locked (fc_writer_t *writer, fc_frame_t *frame, bool hold)
   return r;
 }
 
-static int
+FC_HOT static int
 commit (fc_writer_t *writer, fc_frame_t *frame, bool hold)
 {
   int r = 0;
@@ -305,13 +305,13 @@ commit (fc_writer_t *writer, fc_frame_t *frame, bool hold)
   return r;
 }
 
-int
+FC_HOT int
 fc_writer_commit (fc_writer_t *writer, fc_frame_t *frame)
 {
   return commit (writer, frame, false);
 }
 
-int
+FC_HOT int
 fc_writer_commit_hold (fc_writer_t *writer, fc_frame_t *frame)
 {
   return commit (writer, frame, true);

@@ -12,26 +12,28 @@
  * consumer has left it and the last lease on it is back. */
 typedef struct
 {
+  /* what each frame needs, on as few lines as it takes */
   _Atomic uint32_t refs;
   bool observing;
-  int fd;
-  fc_ring_header_t header; /* as it was when opened, checked */
-  fc_geometry_t geo;
-  uint64_t size;      /* of the file, as far as known */
-  uint64_t allocated; /* bytes that an observer knows its file to take */
-  int64_t clock;      /* fc_clock_offset () */
-  char path[FC_PATH_MAX];
-  char *format; /* fc_consumer_format (); NULL before it was asked for */
-
-  const uint8_t *base;     /* NULL for an observer */
+  uint32_t generation;     /* as in the header */
   const fc_words_t *words; /* never dereferenced by an observer, which
                               has them mapped for FUTEX_WAIT alone */
   const _Atomic uint64_t *map;
   const fc_cell_header_t *headers;
-  fc_table_t table;
+  const uint8_t *base; /* NULL for an observer */
   fc_entry_t *entry;
-  uint32_t entry_number;
   _Atomic uint8_t *busy; /* [leases]: the lease is in use */
+  int64_t clock;         /* fc_clock_offset () */
+  uint64_t size;         /* of the file, as far as known */
+  fc_geometry_t geo;
+
+  int fd;
+  fc_ring_header_t header; /* as it was when opened, checked */
+  uint64_t allocated;      /* bytes that an observer knows its file to take */
+  fc_table_t table;
+  uint32_t entry_number;
+  char *format; /* fc_consumer_format (); NULL before it was asked for */
+  char path[FC_PATH_MAX];
 } fc_attachment_t;
 
 struct fc_consumer
@@ -39,6 +41,9 @@ struct fc_consumer
   _Atomic uint32_t refs; /* the handle, and each lease */
   _Atomic (fc_attachment_t *) att;
   _Atomic uint32_t leases_out;
+  uint32_t *mark;               /* fc_mark_new () */
+  _Atomic uint32_t interrupted; /* a futex word too */
+  _Atomic uint32_t interrupters;
 
   uint64_t lineage; /* of the count that cursor is in; 0: none yet */
   uint64_t cursor;
@@ -58,10 +63,7 @@ struct fc_consumer
   uint64_t frame_at; /* when a wait first followed a delivered frame, */
   uint64_t alive_delivered; /* the one that made delivered this */
 
-  _Atomic uint32_t interrupted; /* a futex word too */
-  _Atomic uint32_t interrupters;
-  int event_fd;   /* readable while interrupted */
-  uint32_t *mark; /* fc_mark_new () */
+  int event_fd; /* readable while interrupted */
 
   char slot[FC_NAME_MAX + 1];
   char *dir; /* NULL: the usual ones */

@@ -25,7 +25,7 @@ fc_lease_word (const fc_attachment_t *att, uint32_t k)
   return &att->entry->lease[k];
 }
 
-void
+FC_HOT void
 fc_end_lease (const fc_attachment_t *att, uint32_t k)
 {
   /* fc_end_lease:A, pairs with load_lease:A: what was read is read. */
@@ -50,7 +50,7 @@ is_allocated (fc_attachment_t *att, uint32_t cell)
 
 /* Hold the cell of frame SEQ, whose word in the map was WORD, with lease K:
  * 0, or 1 where it is gone. */
-int
+FC_HOT int
 fc_claim (fc_attachment_t *att, uint64_t seq, uint64_t word, uint32_t k)
 {
   uint32_t cell = FC_MAP_CELL (word);
@@ -82,7 +82,7 @@ fc_claim (fc_attachment_t *att, uint64_t seq, uint64_t word, uint32_t k)
   return 1;
 }
 
-int
+FC_HOT int
 fc_fill_frame (const fc_attachment_t *att, const fc_cell_header_t *h,
                fc_frame_t *frame)
 {
@@ -94,7 +94,7 @@ fc_fill_frame (const fc_attachment_t *att, const fc_cell_header_t *h,
   frame->sticky = h->sticky;
   frame->key_seq = h->key_seq;
   frame->keys = h->keys;
-  frame->generation = att->header.generation;
+  frame->generation = att->generation;
   frame->info.flags = h->flags;
   frame->info.user_flags = h->user_flags;
   frame->info.pts = h->pts;

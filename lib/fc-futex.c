@@ -48,7 +48,7 @@ kernel_time (uint64_t ns)
                           (int64_t) (ns % FC_NS_PER_S) };
 }
 
-static void
+FC_HOT static void
 wait_on (const _Atomic uint32_t *word, int operation, uint32_t value,
          uint64_t until)
 {
@@ -58,7 +58,7 @@ wait_on (const _Atomic uint32_t *word, int operation, uint32_t value,
                   FUTEX_BITSET_MATCH_ANY);
 }
 
-void
+FC_HOT void
 fc_futex_wait (const _Atomic uint32_t *word, uint32_t value, uint64_t until)
 {
   wait_on (word, FUTEX_WAIT_BITSET, value, until);
@@ -90,7 +90,7 @@ fc_futex_wait_either (const _Atomic uint32_t *word, uint32_t value,
     fc_futex_wait (word, value, until);
 }
 
-void
+FC_HOT void
 fc_futex_wake (_Atomic uint32_t *word, int sleepers)
 {
   (void) syscall (SYS_FUTEX, word, FUTEX_WAKE, sleepers, NULL, NULL, 0);

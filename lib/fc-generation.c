@@ -189,6 +189,8 @@ write_header (fc_generation_t *gen, const fc_writer_options_t *options,
             options->format_size);
   atomic_init (&h->format_size, options->format_size);
   gen->format_size = options->format_size;
+  gen->generation = h->generation;
+  gen->observers = h->observers != 0;
 }
 
 static void

@@ -85,7 +85,7 @@ read_counter (const fc_attachment_t *att, uint64_t offset, void *into,
 #define WORD_AT(att, field)                                                    \
   ((att)->geo.words_offset + offsetof (fc_words_t, field))
 
-int
+FC_HOT int
 fc_load_state (const fc_attachment_t *att, uint32_t *state)
 {
   if (att->observing)
@@ -96,7 +96,7 @@ fc_load_state (const fc_attachment_t *att, uint32_t *state)
   return 0;
 }
 
-int
+FC_HOT int
 fc_load_head (const fc_attachment_t *att, uint64_t *head)
 {
   if (att->observing)
@@ -139,7 +139,7 @@ fc_load_format_size (const fc_attachment_t *att, uint64_t *size)
   return 0;
 }
 
-int
+FC_HOT int
 fc_load_map (const fc_attachment_t *att, uint64_t seq, uint64_t *word)
 {
   uint64_t i = seq % att->geo.ring_depth;

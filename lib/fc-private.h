@@ -46,6 +46,11 @@ fc_fence (memory_order order)
 
 /* fc-error.c ------------------------------------------------------------- */
 
+/* Runs for each frame. Such functions lie together, so that one that comes
+ * after a whole frame was filled, or out of a sleep, finds its code on few
+ * pages and few lines. */
+#define FC_HOT __attribute__ ((hot))
+
 typedef struct
 {
   fc_log_func_t func;
@@ -54,13 +59,13 @@ typedef struct
 
 /* Remember the sentence for this thread; returns ERROR. */
 int fc_fail (int error, const char *format, ...)
-    __attribute__ ((format (printf, 2, 3)));
+    __attribute__ ((cold, format (printf, 2, 3)));
 /* Whether ERROR is one of this process or machine, which is out of memory or
  * descriptors, or fails: what was looked at may be sound, and is not to be
  * taken for damaged, or for not there. */
 bool fc_is_system_error (int error);
 void fc_log (const fc_log_t *log, fc_log_level_t level, const char *format, ...)
-    __attribute__ ((format (printf, 3, 4)));
+    __attribute__ ((cold, format (printf, 3, 4)));
 
 /* Whether a struct that the caller sized is one that this library knows. */
 int fc_check_struct (const char *what, uint32_t struct_size, size_t known);

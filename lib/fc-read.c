@@ -49,7 +49,7 @@ ended (const fc_attachment_t *att, uint32_t state)
 /* Find the frame at the cursor: its word in the map, and FOUND; 0 where there
  * is none yet; LAPPED where the writer ran ahead at every look; or how it
  * ended. A history that stands still is looked through in one call. */
-static int
+FC_HOT static int
 peek (fc_consumer_t *c, uint64_t *word)
 {
   const fc_attachment_t *att = c->att;
@@ -127,7 +127,7 @@ copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame)
   return r;
 }
 
-static int
+FC_HOT static int
 lease (fc_consumer_t *c, uint64_t word, uint32_t k, fc_frame_t *frame)
 {
   fc_attachment_t *att = c->att;
@@ -164,7 +164,7 @@ lease (fc_consumer_t *c, uint64_t word, uint32_t k, fc_frame_t *frame)
   return 0;
 }
 
-static int
+FC_HOT static int
 free_lease (const fc_attachment_t *att)
 {
   for (uint32_t k = 0; k + 1 < att->geo.leases; k++)
@@ -177,7 +177,7 @@ free_lease (const fc_attachment_t *att)
                   att->geo.leases - 1);
 }
 
-static void
+FC_HOT static void
 show (fc_consumer_t *c)
 {
   const fc_attachment_t *att = c->att;
@@ -208,7 +208,7 @@ missed_keys (fc_consumer_t *c, const fc_frame_t *frame)
   return missed;
 }
 
-static int
+FC_HOT static int
 deliver (fc_consumer_t *c, fc_frame_t *frame)
 {
   frame->dropped = c->unreported;
@@ -232,7 +232,7 @@ deliver (fc_consumer_t *c, fc_frame_t *frame)
 /* Take the frame at the cursor, with the lease K or, where that is -1, by a
  * copy: FOUND, 0 where there is none yet, LAPPED where it is gone, or an
  * error. */
-static int
+FC_HOT static int
 take (fc_consumer_t *c, fc_frame_t *frame, int k)
 {
   uint64_t word = 0;
@@ -247,7 +247,7 @@ take (fc_consumer_t *c, fc_frame_t *frame, int k)
   return LAPPED;
 }
 
-static int
+FC_HOT static int
 next_frame (fc_consumer_t *c, fc_frame_t *frame, int64_t timeout, int k)
 {
   uint64_t until = 0;
@@ -279,7 +279,7 @@ next_frame (fc_consumer_t *c, fc_frame_t *frame, int64_t timeout, int k)
   return r;
 }
 
-int
+FC_HOT int
 fc_consumer_lease (fc_consumer_t *c, fc_frame_t *frame, int64_t timeout)
 {
   const fc_attachment_t *att = c->att;
@@ -315,7 +315,7 @@ fc_consumer_read (fc_consumer_t *c, fc_frame_t *frame, int64_t timeout)
   return r;
 }
 
-void
+FC_HOT void
 fc_consumer_release (fc_consumer_t *c, fc_frame_t *frame)
 {
   fc_attachment_t *att = frame->hold[0];

@@ -75,7 +75,7 @@ attached_word (const fc_table_t *table, uint32_t word)
   return left < 64 ? bits & ((UINT64_C (1) << left) - 1) : bits;
 }
 
-uint32_t
+FC_HOT uint32_t
 fc_table_next (const fc_table_t *table, uint32_t i)
 {
   while (i < table->entries)
@@ -242,7 +242,7 @@ is_waiting (fc_entry_t *entry)
   return atomic_load_explicit (&entry->waiting, memory_order_seq_cst) != 0;
 }
 
-bool
+FC_HOT bool
 fc_table_post_waiting (fc_table_t *table, unsigned limit)
 {
   unsigned n = 0;
@@ -278,7 +278,7 @@ load_lease (const fc_entry_t *entry, uint32_t k)
   return atomic_load_explicit (&entry->lease[k], memory_order_seq_cst);
 }
 
-void
+FC_HOT void
 fc_table_mark_leased (const fc_table_t *table, uint64_t *marks, uint32_t cells)
 {
   for (uint32_t i = fc_table_next (table, 0); i < table->entries;

@@ -9,7 +9,7 @@
 
 #include "fc-private.h"
 
-uint64_t
+FC_HOT uint64_t
 fc_now (clockid_t clock)
 {
   struct timespec now;
@@ -18,7 +18,7 @@ fc_now (clockid_t clock)
   return (uint64_t) now.tv_sec * FC_NS_PER_S + (uint64_t) now.tv_nsec;
 }
 
-uint64_t
+FC_HOT uint64_t
 fc_deadline (int64_t timeout)
 {
   uint64_t now = fc_now (CLOCK_MONOTONIC);
@@ -28,7 +28,7 @@ fc_deadline (int64_t timeout)
   return now + (uint64_t) timeout;
 }
 
-uint64_t
+FC_HOT uint64_t
 fc_until (uint64_t until, uint64_t limit)
 {
   uint64_t latest = fc_now (CLOCK_MONOTONIC) + limit;
@@ -93,13 +93,13 @@ add (uint64_t time, int64_t offset)
   return time + (uint64_t) offset;
 }
 
-uint64_t
+FC_HOT uint64_t
 fc_time_here (uint64_t machine, int64_t offset)
 {
   return add (machine, offset);
 }
 
-uint64_t
+FC_HOT uint64_t
 fc_time_of_machine (uint64_t here, int64_t offset)
 {
   return add (here, -offset);

@@ -46,7 +46,7 @@ check_time (const fc_consumer_t *c, uint64_t now, uint64_t until)
 }
 
 /* Whether a reader has something to do: a frame, or an end. */
-static bool
+FC_HOT static bool
 has_news (const fc_consumer_t *c, const fc_attachment_t *att)
 {
   uint32_t state;
@@ -138,7 +138,7 @@ spin (const fc_consumer_t *c, const fc_attachment_t *att, uint64_t now,
 
 /* A word of one's own: whoever is trusted could wake it too early, or take a
  * wake-up away, for which it is a slice. */
-static void
+FC_HOT static void
 wait_as_consumer (fc_consumer_t *c, fc_attachment_t *att, uint64_t until)
 {
   fc_entry_t *entry = att->entry;
@@ -177,7 +177,7 @@ fc_consumer_may_go_on (const fc_consumer_t *c, uint64_t until)
   return r < 0 ? r : check_time (c, fc_now (CLOCK_MONOTONIC), until);
 }
 
-int
+FC_HOT int
 fc_consumer_wait (fc_consumer_t *c, uint64_t until)
 {
   fc_attachment_t *att = c->att;

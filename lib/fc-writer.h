@@ -18,43 +18,44 @@
 typedef struct fc_generation fc_generation_t;
 struct fc_generation
 {
-  fc_generation_t *next; /* in the list of those replaced */
-  uint32_t refs;         /* the writer, and each cell out or held */
-  int fd;                /* of the ring */
-  fc_table_t table;
-  fc_geometry_t geo;
-  uint8_t *base;
-  fc_ring_header_t *header;
-  fc_words_t *words;
-  _Atomic uint64_t *map;
-  fc_cell_header_t *headers;
-  char path[FC_PATH_MAX];
-  int64_t clock; /* fc_clock_offset () */
-
+  /* what each frame needs, on as few lines as it takes */
+  uint32_t refs; /* the writer, and each cell out or held */
+  uint32_t out;  /* acquired or held */
   uint64_t head;
   uint64_t key_seq; /* newest key frame, or FC_SEQ_NONE */
   uint64_t keys;    /* key frames so far, of this count of seq */
   uint32_t epoch;
   uint32_t sticky;
-  uint32_t format_size; /* bytes; in the header once it is shown */
+  uint32_t generation; /* as in the header */
+  bool observers;      /* the same */
   bool finished;
-
-  uint32_t cells;     /* allocated */
-  uint32_t populated; /* of them, whose pages are there */
-  uint32_t out;       /* acquired or held */
+  bool starved;   /* the file system was full when the housekeeper asked */
+  uint32_t cells; /* allocated */
   uint32_t n_free;
   uint32_t n_retired;
   uint16_t *place;   /* [seq % depth]: the cell of that frame, FC_NO_CELL */
   uint16_t *free;    /* out of the map, and no lease seen since: a stack */
   uint16_t *retired; /* out of the map, perhaps still leased */
   uint64_t *held;    /* bit per cell: upstream still refers to it */
-  uint64_t *marks;   /* bit per cell: scratch of a look at the leases */
-  bool starved;      /* the file system was full when the housekeeper asked */
+  fc_words_t *words;
+  _Atomic uint64_t *map;
+  fc_cell_header_t *headers;
+  uint8_t *base;
+  int64_t clock; /* fc_clock_offset () */
+  fc_geometry_t geo;
+  fc_table_t table;
+  uint64_t *marks; /* bit per cell: scratch of a look at the leases */
 
-  bool locked;         /* byte 0 of the ring, for observers to see */
-  bool adopted;        /* carried on in, rather than made */
-  uint64_t drained_at; /* replaced: monotonic ns from when it may be cut */
+  fc_generation_t *next; /* in the list of those replaced */
+  int fd;                /* of the ring */
+  fc_ring_header_t *header;
+  uint32_t format_size; /* bytes; in the header once it is shown */
+  uint32_t populated;   /* of the cells, whose pages are there */
+  bool locked;          /* byte 0 of the ring, for observers to see */
+  bool adopted;         /* carried on in, rather than made */
   bool foreign; /* replaced: another living process may write in its cells */
+  uint64_t drained_at; /* replaced: monotonic ns from when it may be cut */
+  char path[FC_PATH_MAX];
 };
 
 static inline uint8_t *
@@ -151,17 +152,18 @@ enum
 
 struct fc_writer
 {
-  pthread_mutex_t mutex;      /* guards what follows, and gen's cells */
-  uint32_t refs;              /* the handle, and each cell out or held */
-  fc_generation_t *gen;       /* that is shown; NULL until the first is */
-  fc_generation_t *prepared;  /* to be shown, or NULL */
-  fc_generation_t *inherited; /* by another writer; the first one shown goes
-                                 into its place */
-  bool removed;               /* somebody took the slot away */
-  bool suspended; /* gen was given up, and nothing is in its place yet */
+  pthread_mutex_t mutex; /* guards what follows, and gen's cells */
+  uint32_t refs;         /* the handle, and each cell out or held */
+  bool removed;          /* somebody took the slot away */
+  bool suspended;        /* gen was given up, and nothing is in its place yet */
   bool closed;
+  fc_generation_t *gen;      /* that is shown; NULL until the first is */
+  fc_generation_t *prepared; /* to be shown, or NULL */
   uint64_t frames;
   uint64_t bytes;
+  uint32_t *mark;             /* fc_mark_new () */
+  fc_generation_t *inherited; /* by another writer; the first one shown goes
+                                 into its place */
   uint64_t copied;
   uint64_t shortened; /* by generations before gen */
   uint64_t dropped;
@@ -174,7 +176,6 @@ struct fc_writer
   char slot[FC_NAME_MAX + 1];
   fc_dir_t dir;
   int lock_fd;
-  uint32_t *mark; /* fc_mark_new () */
   _Atomic uint64_t latency_ns;
   fc_log_t log;
 
