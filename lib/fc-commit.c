@@ -101,13 +101,13 @@ acquire (fc_writer_t *writer, fc_frame_t *frame, bool prepared)
   if (r < 0)
     return r;
   frame->hold[0] = NULL;
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   gen = prepared && writer->prepared != NULL ? writer->prepared : writer->gen;
   limit = gen != NULL ? gen->geo.writer_cells : 0;
   if (prepared && limit > 0)
     limit--; /* for who has to copy */
   r = acquire_locked (writer, gen, frame, limit);
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   return r;
 }
 
@@ -135,7 +135,7 @@ unlock (fc_writer_t *writer)
 {
   bool last = writer->refs == 0;
 
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   if (last)
     fc_writer_free (writer);
 }
@@ -145,7 +145,7 @@ fc_writer_abandon (fc_writer_t *writer, fc_frame_t *frame)
 {
   if (!has_hold (frame) || fc_is_copy (writer->mark))
     return;
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   abandon_locked (writer, frame);
   unlock (writer);
 }
@@ -158,7 +158,7 @@ fc_writer_unhold (fc_writer_t *writer, fc_frame_t *frame)
 
   if (!has_hold (frame) || fc_is_copy (writer->mark))
     return;
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   /* The cell is in the map or on the retired list, and is found there. */
   gen->held[cell / 64] &= ~(UINT64_C (1) << (cell % 64));
   end_hold (writer, frame);
@@ -289,13 +289,13 @@ commit (fc_writer_t *writer, fc_frame_t *frame, bool hold)
   if (!has_hold (frame))
     return fc_fail (-EINVAL, "the frame was not acquired, or was committed "
                              "already");
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   if (writer->prepared == frame->hold[0] && !writer->removed)
     {
       /* The first frame of a ring that was prepared shows it. */
-      pthread_mutex_unlock (&writer->mutex);
+      fc_mutex_unlock (&writer->mutex);
       r = fc_writer_show_prepared (writer, frame->hold[0]);
-      pthread_mutex_lock (&writer->mutex);
+      fc_mutex_lock (&writer->mutex);
     }
   if (r == 0)
     r = commit_locked (writer, frame, hold);
@@ -327,9 +327,9 @@ fc_writer_write (fc_writer_t *writer, const void *data, size_t size,
   if (data == NULL && size > 0)
     return fc_fail (-EINVAL, "%zu bytes to write, at NULL", size);
   /* A copy goes through whatever is out: its cell is out only meanwhile. */
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   r = acquire_locked (writer, writer->gen, &frame, UINT32_MAX);
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   if (r < 0)
     return r;
   if (info != NULL)
@@ -340,9 +340,9 @@ fc_writer_write (fc_writer_t *writer, const void *data, size_t size,
   r = fc_writer_commit (writer, &frame);
   if (r < 0)
     return r;
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   writer->copied++;
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   if (seq != NULL)
     *seq = frame.seq;
   return 0;
@@ -353,7 +353,7 @@ fc_writer_finish (fc_writer_t *writer)
 {
   int r = 0;
 
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   if (writer->removed)
     r = fc_say_removed (writer);
   else if (writer->gen != NULL && !writer->gen->finished)
@@ -361,7 +361,7 @@ fc_writer_finish (fc_writer_t *writer)
       writer->gen->finished = true;
       fc_generation_set_state (writer->gen, FC_STATE_EOS);
     }
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   return r;
 }
 
@@ -381,23 +381,23 @@ fc_writer_set_sticky (fc_writer_t *writer, const void *data, size_t size)
     return fc_fail (-EMSGSIZE,
                     "the sticky block has %zu bytes; the limit is %u", size,
                     FC_STICKY_MAX);
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   gen = current (writer);
   if (gen != NULL)
     fc_generation_write_sticky (gen, data, size);
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   return 0;
 }
 
 void
 fc_writer_set_latency (fc_writer_t *writer, uint64_t latency_ns)
 {
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   atomic_store_explicit (&writer->latency_ns, latency_ns, memory_order_relaxed);
   if (writer->gen != NULL)
     atomic_store_explicit (&writer->gen->words->latency_ns, latency_ns,
                            memory_order_relaxed);
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
 }
 
 int
@@ -405,10 +405,10 @@ fc_writer_key_frame_requested (fc_writer_t *writer)
 {
   unsigned requests = 0;
 
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   if (writer->gen != NULL)
     requests = fc_table_take_requests (&writer->gen->table);
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   return requests > 0;
 }
 
@@ -418,11 +418,11 @@ fc_writer_consumers (fc_writer_t *writer)
   fc_generation_t *gen;
   int consumers = 0;
 
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   gen = current (writer);
   if (gen != NULL)
     consumers = (int) fc_table_count (&gen->table);
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   return consumers;
 }
 
@@ -454,7 +454,7 @@ fc_writer_stats (fc_writer_t *writer, fc_writer_stats_t *stats)
     return r;
   memset (stats, 0, sizeof *stats);
   stats->struct_size = sizeof *stats;
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   stats->frames = writer->frames;
   stats->bytes = writer->bytes;
   stats->copied = writer->copied;
@@ -463,6 +463,6 @@ fc_writer_stats (fc_writer_t *writer, fc_writer_stats_t *stats)
   gen = current (writer);
   if (gen != NULL)
     add_stats (gen, stats);
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   return 0;
 }

@@ -23,7 +23,7 @@ fc_housekeeper_ask (fc_writer_t *writer, uint32_t work)
   /* fc_housekeeper_ask:A, pairs with keep_house:A: whoever finds nothing
    * asked wakes. */
   if (atomic_fetch_or_explicit (&writer->work, work, memory_order_seq_cst) == 0)
-    fc_futex_wake_own (&writer->work);
+    fc_futex_wake_own (&writer->work, 1);
 }
 
 static fc_generation_t *
@@ -31,20 +31,20 @@ current (fc_writer_t *writer)
 {
   fc_generation_t *gen;
 
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   gen = writer->gen != NULL ? writer->gen : writer->prepared;
   if (gen != NULL)
     gen->refs++;
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   return gen;
 }
 
 static void
 done (fc_writer_t *writer, fc_generation_t *gen)
 {
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   fc_generation_unref (gen);
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
 }
 
 /* AGAIN: try although the file system was full. */
@@ -55,7 +55,7 @@ append_cells (fc_writer_t *writer, fc_generation_t *gen, bool again)
   uint32_t next;
   int r = 0;
 
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   was_starved = gen->starved;
   if (again)
     gen->starved = false;
@@ -65,13 +65,13 @@ append_cells (fc_writer_t *writer, fc_generation_t *gen, bool again)
       /* A ring that was given up for want of memory takes none back. */
       low = fc_cells_low (gen) && !writer->suspended;
       next = gen->cells;
-      pthread_mutex_unlock (&writer->mutex);
+      fc_mutex_unlock (&writer->mutex);
       if (!low)
         return;
       r = fc_cells_reserve (gen, next);
       if (r == 0)
         fc_populate_live (fc_cell_data (gen, next), gen->geo.cell_stride);
-      pthread_mutex_lock (&writer->mutex);
+      fc_mutex_lock (&writer->mutex);
       if (r < 0)
         break;
       /* The frame path may have taken that one. */
@@ -80,7 +80,7 @@ append_cells (fc_writer_t *writer, fc_generation_t *gen, bool again)
     }
   /* The frame path does not ask again until the next tick tried. */
   gen->starved = true;
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   if (!was_starved)
     fc_log (&writer->log, FC_LOG_WARNING, "%s", fc_error_detail ());
 }
@@ -90,9 +90,9 @@ populate_some (fc_writer_t *writer, fc_generation_t *gen)
 {
   uint32_t cells, n;
 
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   cells = gen->cells;
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   n = cells - gen->populated;
   if (n == 0)
     return false;
@@ -112,14 +112,14 @@ look_at_link (fc_writer_t *writer, fc_generation_t *gen)
 
   if (fstat (gen->fd, &st) < 0 || st.st_nlink > 0)
     return;
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   first = !writer->removed && writer->gen == gen;
   if (first)
     {
       writer->removed = true;
       fc_generation_set_state (gen, FC_STATE_REMOVED);
     }
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   if (first)
     fc_log (&writer->log, FC_LOG_ERROR, "%s: the slot was removed", gen->path);
 }
@@ -143,9 +143,9 @@ cut_replaced (fc_writer_t *writer, bool all)
           at = &gen->next;
           continue;
         }
-      pthread_mutex_lock (&writer->mutex);
+      fc_mutex_lock (&writer->mutex);
       in_use = gen->out > 0;
-      pthread_mutex_unlock (&writer->mutex);
+      fc_mutex_unlock (&writer->mutex);
       if (fc_generation_cut (gen, in_use))
         {
           *at = gen->next;
@@ -176,9 +176,9 @@ fc_housekeeper_replace (fc_writer_t *writer, fc_generation_t *gen,
   gen->drained_at = fc_now (CLOCK_MONOTONIC) + drain_ns;
   if (!listed (writer, gen))
     {
-      pthread_mutex_lock (&writer->mutex);
+      fc_mutex_lock (&writer->mutex);
       gen->refs++;
-      pthread_mutex_unlock (&writer->mutex);
+      fc_mutex_unlock (&writer->mutex);
       gen->next = writer->replaced;
       writer->replaced = gen;
     }
@@ -200,10 +200,10 @@ tick (fc_writer_t *writer, fc_generation_t *gen)
     fc_log (&writer->log, FC_LOG_INFO,
             "%s: freed the entries of %u dead consumers", gen->path, reaped);
   look_at_link (writer, gen);
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   if (gen == writer->gen && !gen->locked)
     fc_generation_show_life (gen);
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   append_cells (writer, gen, true);
   pthread_mutex_lock (&writer->keeping);
   cut_replaced (writer, false);

@@ -64,9 +64,9 @@ give_up (fc_writer_t *writer, fc_generation_t *old)
           "%s: no room for a new generation beside the old one, whose frames "
           "are given up",
           old->path);
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   writer->suspended = true;
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   fc_housekeeper_replace (writer, old, 0);
 }
 
@@ -88,9 +88,9 @@ make (fc_writer_t *writer, const fc_writer_options_t *options,
     }
   if (r < 0)
     return r;
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   writer->prepared = made;
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   return 0;
 }
 
@@ -116,9 +116,9 @@ take_over (fc_writer_t *writer, const fc_ring_file_t *ring,
     return r;
   if (r == 1)
     {
-      pthread_mutex_lock (&writer->mutex);
+      fc_mutex_lock (&writer->mutex);
       writer->prepared = found;
-      pthread_mutex_unlock (&writer->mutex);
+      fc_mutex_unlock (&writer->mutex);
       return 0;
     }
   r = fc_generation_inherit (&writer->inherited, ring, &writer->dir,
@@ -178,9 +178,9 @@ prepare_next (fc_writer_t *writer, fc_generation_t *old,
 
   if (r < 0)
     return r;
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   removed = writer->removed;
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   if (removed)
     return fc_say_removed (writer);
   if (!writer->suspended && same_ring (old, options))
@@ -194,7 +194,7 @@ fc_writer_drop_prepared (fc_writer_t *writer)
 {
   fc_generation_t *gen, *inherited;
 
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   gen = writer->prepared;
   inherited = writer->inherited;
   writer->prepared = writer->inherited = NULL;
@@ -210,7 +210,7 @@ fc_writer_drop_prepared (fc_writer_t *writer)
       fc_generation_discard (gen, &writer->dir, writer->slot);
     }
   fc_generation_unref (inherited);
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
 }
 
 /* The caller has `renewing`. */
@@ -284,9 +284,9 @@ retire (fc_writer_t *writer, fc_generation_t *old)
   fc_table_name (name, writer->slot, old->header->id);
   unlinkat (writer->dir.fd, name, 0);
   fc_housekeeper_replace (writer, old, DRAIN_NS);
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   fc_generation_unref (old);
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
 }
 
 /* Show what is prepared, with what OPTIONS say, unless they are NULL. The
@@ -298,7 +298,7 @@ show (fc_writer_t *writer, const fc_writer_options_t *options)
   unsigned long long head = 0;
   int r;
 
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   old = writer->gen != NULL ? writer->gen : writer->inherited;
   if (old != NULL)
     old->refs++;
@@ -314,7 +314,7 @@ show (fc_writer_t *writer, const fc_writer_options_t *options)
     {
       fc_generation_unref (old);
     }
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   if (r < 0)
     {
       fc_writer_drop_prepared (writer);

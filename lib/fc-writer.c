@@ -87,7 +87,6 @@ fc_writer_free (fc_writer_t *writer)
     }
   pthread_mutex_destroy (&writer->renewing);
   pthread_mutex_destroy (&writer->keeping);
-  pthread_mutex_destroy (&writer->mutex);
   fc_mark_free (writer->mark);
   free (writer);
 }
@@ -129,7 +128,6 @@ fc_writer_open (fc_writer_t **result, const char *slot,
   writer = calloc (1, sizeof *writer);
   if (writer == NULL)
     return fc_fail (-ENOMEM, "out of memory");
-  pthread_mutex_init (&writer->mutex, NULL);
   pthread_mutex_init (&writer->renewing, NULL);
   pthread_mutex_init (&writer->keeping, NULL);
   strcpy (writer->slot, slot);
@@ -221,7 +219,7 @@ fc_writer_close (fc_writer_t *writer)
       (void) fc_writer_finish (writer);
       unlink_own (writer);
     }
-  pthread_mutex_lock (&writer->mutex);
+  fc_mutex_lock (&writer->mutex);
   writer->closed = true;
   if (gen != NULL)
     {
@@ -233,7 +231,7 @@ fc_writer_close (fc_writer_t *writer)
   close (writer->lock_fd);
   writer->lock_fd = -1;
   last = --writer->refs == 0;
-  pthread_mutex_unlock (&writer->mutex);
+  fc_mutex_unlock (&writer->mutex);
   if (last)
     fc_writer_free (writer);
 }

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "fc-mutex.h"
 #include "fc-private.h"
 
 #define FC_NO_CELL 0xffffu
@@ -152,10 +153,10 @@ enum
 
 struct fc_writer
 {
-  pthread_mutex_t mutex; /* guards what follows, and gen's cells */
-  uint32_t refs;         /* the handle, and each cell out or held */
-  bool removed;          /* somebody took the slot away */
-  bool suspended;        /* gen was given up, and nothing is in its place yet */
+  fc_mutex_t mutex; /* guards what follows, and gen's cells */
+  uint32_t refs;    /* the handle, and each cell out or held */
+  bool removed;     /* somebody took the slot away */
+  bool suspended;   /* gen was given up, and nothing is in its place yet */
   bool closed;
   fc_generation_t *gen;      /* that is shown; NULL until the first is */
   fc_generation_t *prepared; /* to be shown, or NULL */
