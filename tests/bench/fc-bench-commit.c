@@ -4,6 +4,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include <sys/resource.h>
+
 #include "fc-bench-report.h"
 
 #define SLEEPERS 64
@@ -26,6 +28,15 @@ typedef struct
   _Alignas(128) _Atomic unsigned asleep;
   _Atomic unsigned attached;
 } shared_t;
+
+/* Of a commit or of posts. On few processors those who are woken run in the
+ * writer's stead before it has come to the end: that shows in what it took and
+ * not in the writer's own processor time. */
+typedef struct
+{
+  int64_t *took, *worked;
+  uint64_t preempted; /* rounds in which that happened */
+} way_t;
 
 static shared_t *shared;
 static uint64_t waiting = ALL, rounds = 200, frames = 200000, attached;
@@ -150,6 +161,24 @@ nobody_waits (void)
 }
 
 static int64_t
+processor_ns (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
+  return now.tv_sec * SEC + now.tv_nsec;
+}
+
+static long
+preemptions (void)
+{
+  struct rusage usage;
+
+  getrusage (RUSAGE_THREAD, &usage);
+  return usage.ru_nivcsw;
+}
+
+static int64_t
 post_some (unsigned count)
 {
   int64_t began = now_ns ();
@@ -171,8 +200,20 @@ settle (unsigned count, unsigned slept)
 }
 
 static void
-take_turns (fc_writer_t *writer, unsigned count, int64_t **took)
+take_turn (fc_writer_t *writer, unsigned posts, way_t *way, uint64_t i)
 {
+  long before = preemptions ();
+  int64_t worked = processor_ns ();
+
+  way->took[i] = posts == 0 ? commit_one (writer) : post_some (posts);
+  way->worked[i] = processor_ns () - worked;
+  way->preempted += preemptions () != before;
+}
+
+static void
+take_turns (fc_writer_t *writer, unsigned count, way_t *ways)
+{
+  const unsigned posts[WAYS] = { 0, count, 1 };
   unsigned slept = count;
 
   for (uint64_t i = 0; i < rounds; i++)
@@ -181,28 +222,40 @@ take_turns (fc_writer_t *writer, unsigned count, int64_t **took)
         unsigned way = (unsigned) ((turn + i) % WAYS);
 
         settle (count, slept);
-        if (way == COMMIT)
-          took[way][i] = commit_one (writer);
-        else
-          {
-            unsigned posts = way == POST ? 1 : count;
-
-            took[way][i] = post_some (posts);
-            slept += posts;
-          }
+        take_turn (writer, posts[way], &ways[way], i);
+        slept += posts[way];
       }
+}
+
+static void
+print (unsigned count, way_t *ways)
+{
+  const number_t parameters[] = {
+    { "waiting", count }, { "size", SIZE }, { "depth", DEPTH }, { NULL, 0 }
+  };
+  spread_t took[WAYS], worked;
+
+  report ("commit", parameters);
+  for (int way = 0; way < WAYS; way++)
+    took[way] = spread_of (ways[way].took, rounds);
+  for (int way = 0; way < WAYS; way++)
+    {
+      worked = spread_of (ways[way].worked, rounds);
+      report_row (
+          names[way], &took[way], &took[count <= 4 ? POSTS : POST],
+          (number_t[]){ { "cpu_p50_ns", worked.p50 },
+                        { "preempted_ratio",
+                          (double) ways[way].preempted / (double) rounds },
+                        { NULL, 0 } });
+    }
 }
 
 static void
 some_wait (unsigned count)
 {
-  const number_t parameters[] = {
-    { "waiting", count }, { "size", SIZE }, { "depth", DEPTH }, { NULL, 0 }
-  };
-  int64_t *took[WAYS];
+  way_t ways[WAYS] = { 0 };
   pid_t sleeper[SLEEPERS], consumer[SLEEPERS];
   fc_writer_t *writer;
-  spread_t spread[WAYS];
 
   memset (shared, 0, sizeof *shared);
   for (unsigned i = 0; i < count; i++)
@@ -212,21 +265,21 @@ some_wait (unsigned count)
       consumer[i] = start (take_frames, NULL);
     }
   for (int way = 0; way < WAYS; way++)
-    took[way] = calloc (rounds, sizeof *took[way]);
+    {
+      ways[way].took = calloc (rounds, sizeof (int64_t));
+      ways[way].worked = calloc (rounds, sizeof (int64_t));
+    }
   writer = open_bench_writer ("bench", SIZE, DEPTH, SLEEPERS);
   AWAIT (shared->attached == count, "consumers attached");
-  take_turns (writer, count, took);
-  report ("commit", parameters);
-  for (int way = 0; way < WAYS; way++)
-    spread[way] = spread_of (took[way], rounds);
-  for (int way = 0; way < WAYS; way++)
-    {
-      report_row (names[way], &spread[way], &spread[count <= 4 ? POSTS : POST],
-                  NULL);
-      free (took[way]);
-    }
+  take_turns (writer, count, ways);
   end_all (sleeper, count);
   end_all (consumer, count);
+  print (count, ways);
+  for (int way = 0; way < WAYS; way++)
+    {
+      free (ways[way].took);
+      free (ways[way].worked);
+    }
   fc_writer_close (writer);
 }
 

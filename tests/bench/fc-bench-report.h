@@ -37,7 +37,7 @@ print_usage (FILE *to, const char *program, const char *about,
   fprintf (to, "  -j, --json            one JSON object a line\n");
   fprintf (to, "  -h, --help            this text\n");
   for (; options->name != NULL; options++)
-    fprintf (to, "  -%c, --%-16s  %s (%llu to %llu; %llu)\n", options->letter,
+    fprintf (to, "  -%c, --%-14s  %s (%llu to %llu; %llu)\n", options->letter,
              options->name, options->meaning, (unsigned long long) options->min,
              (unsigned long long) options->max,
              (unsigned long long) *options->value);
