@@ -72,7 +72,7 @@ take_options (int argc, char **argv, const char *about, const option_t *options)
   char letters[2 * OPTIONS_MAX + 3] = "jh", *at = letters + 2;
   int letter;
 
-  for (unsigned i = 0; options[i].name != NULL && i < OPTIONS_MAX; i++)
+  for (unsigned i = 0; i < OPTIONS_MAX && options[i].name != NULL; i++)
     {
       lines[i + 2]
           = (struct option){ options[i].name, 1, NULL, options[i].letter };
@@ -248,6 +248,9 @@ end_all (const pid_t *pid, uint64_t count)
     end (pid[i]);
 }
 
+/* Such a process's argv[0]. */
+#define STARTED_ANEW "fc-bench-started-anew"
+
 /* This program once more, with ROLE and two numbers as arguments, and its
  * standard output being OUT: a process that has nothing of this one's memory.
  */
@@ -264,7 +267,7 @@ start_anew (const char *role, uint64_t a, uint64_t b, int out)
   if (pid == 0)
     {
       dup2 (out, STDOUT_FILENO);
-      execl ("/proc/self/exe", "fc-bench", role, bench_dir, text[0], text[1],
+      execl ("/proc/self/exe", STARTED_ANEW, role, bench_dir, text[0], text[1],
              NULL);
       _exit (127);
     }
@@ -280,7 +283,7 @@ start_anew (const char *role, uint64_t a, uint64_t b, int out)
 static inline const char *
 started_anew (int argc, char **argv, uint64_t *a, uint64_t *b)
 {
-  if (argc != 5 || argv[1][0] == '-')
+  if (argc != 5 || strcmp (argv[0], STARTED_ANEW) != 0)
     return NULL;
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   snprintf (bench_dir, sizeof bench_dir, "%s", argv[2]);
