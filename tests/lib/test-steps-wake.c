@@ -8,13 +8,14 @@
 /* Wake-ups --------------------------------------------------------------- */
 
 static void
-wait_stepped (void *arg)
+wait_stepped (void *spin_ns)
 {
   fc_consumer_options_t options = from (FC_START_LIVE);
   fc_consumer_t *consumer;
   uint64_t next;
 
   options.wait_ns = BOUND;
+  options.spin_ns = *(const uint64_t *) spin_ns;
   consumer = consumer_with ("cam0", &options);
   next = consumer_stats (consumer).first;
   traced ();
@@ -52,24 +53,39 @@ is_woken (fc_writer_t *writer, pid_t pid, unsigned count, stepped_t *stepped)
 }
 
 static void
-frame_at_any_instruction_of_a_wait_wakes (void)
+check_waits (uint64_t spin_ns, unsigned usual, unsigned least)
 {
   fc_writer_options_t options = tiny_ring ();
-  pid_t pid = spawn (wait_stepped, NULL);
+  pid_t pid = spawn (wait_stepped, &spin_ns);
   fc_writer_t *writer = writer_new ("cam0", &options);
   stepped_t stepped = STEPPED;
   unsigned n;
 
   wait_mark (pid);
-  for (n = 0; stepped == STEPPED; n += stride (3))
+  for (n = 0; stepped == STEPPED; n += stride (usual))
     /* a busy machine may be slow once, or twice */
     CHECK (is_woken (writer, pid, n, &stepped)
            || is_woken (writer, pid, n, &stepped)
            || is_woken (writer, pid, n, &stepped));
   CHECK_EQ (stepped, ASLEEP);
-  CHECK_CMP (n, >, 50u);
+  CHECK_CMP (n, >, least);
   kill9 (pid);
   fc_writer_close (writer);
+}
+
+static void
+frame_at_any_instruction_of_a_wait_wakes (void)
+{
+  check_waits (0, 3, 50);
+}
+
+/* A spin that ends as soon as it looks at the clock, and then it sleeps. */
+static void
+frame_at_any_instruction_of_a_spin_is_had (void)
+{
+  if (sysconf (_SC_NPROCESSORS_ONLN) < 2)
+    test_skip ("with one processor nobody spins");
+  check_waits (1, 23, 500);
 }
 
 typedef struct
@@ -172,6 +188,7 @@ commit_wakes_who_falls_asleep_at_any_instruction (void)
 
 static const test_t tests[] = {
   SLOW_TEST (frame_at_any_instruction_of_a_wait_wakes, 240),
+  SLOW_TEST (frame_at_any_instruction_of_a_spin_is_had, 900),
   SLOW_TEST (commit_wakes_who_falls_asleep_at_any_instruction, 240),
 };
 TEST_MAIN (tests)
