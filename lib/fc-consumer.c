@@ -97,10 +97,10 @@ fc_consumer_open (fc_consumer_t **result, const char *slot,
 
   if (given == NULL)
     given = &defaults;
-  if (r == 0)
+  if (r >= 0)
     r = fc_take_struct ("fc_consumer_options_t", &options, sizeof options,
                         given, FIRST_OPTIONS);
-  if (r == 0)
+  if (r >= 0)
     r = check_options (&options);
   if (r < 0)
     return r;

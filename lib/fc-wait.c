@@ -99,8 +99,8 @@ look_at_life (fc_consumer_t *c)
                   att->path);
 }
 
-/* Tell the processor of a loop that waits for another one's store: it then
- * leaves more to its other thread, and does not run ahead. */
+/* For the processor: a loop that waits for another one's store. It then leaves
+ * more of itself to its other hardware thread. */
 static void
 relax (void)
 {
