@@ -18,6 +18,10 @@ packages_gst=(
   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav
   gstreamer1.0-x
 )
+# What the benches measure the elements beside.
+packages_peers=(
+  gstreamer1.0-pipewire pipewire pipewire-bin wireplumber dbus
+)
 packages_registry=(
   libglib2.0-dev libglib2.0-dev-bin libjson-glib-dev scdoc
 )
