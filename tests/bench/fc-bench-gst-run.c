@@ -206,16 +206,6 @@ start_consumer (unsigned index)
     bares[index] = spawn ("bare", index);
 }
 
-void
-end_consumer (unsigned index)
-{
-  consumer_t *seen = &shared->consumer[index];
-
-  sem_post (&shared->quit[index + 1]);
-  await_leave (&consumers[index], now_ns () + LEAVE);
-  atomic_store (&seen->received, 0);
-}
-
 /* Until each consumer has had so many frames since its start. */
 bool
 await_frames (uint64_t frames)

@@ -229,7 +229,7 @@ static const GOptionEntry entries[] = {
     "that are measured; each try of gst-paced takes as long (5; there 0.3)",
     "SECONDS" },
   { "times", 'n', 0, G_OPTION_ARG_INT, &options.times,
-    "consumers that gst-start starts, one after the other (5)", "N" },
+    "how often gst-start starts both (5)", "N" },
   { "fill", 'f', 0, G_OPTION_ARG_NONE, &options.config.fill,
     "the source writes each frame whole", NULL },
   { "read", 'R', 0, G_OPTION_ARG_NONE, &options.config.read,
@@ -259,7 +259,9 @@ check_options (void)
     return refuse ("--times takes 1 to 1000");
   if (transport)
     g_strlcpy (config->transport, transport, sizeof config->transport);
-  config->consumers = (unsigned) consumers;
+  /* One for the time that it takes to start. */
+  config->consumers
+      = g_strcmp0 (measure, "gst-start") == 0 ? 1 : (unsigned) consumers;
   if (find_transport (config->transport)->src == NULL)
     config->consumers = 0;
   return 0;

@@ -119,7 +119,6 @@ char *in_folder (const char *launch, const char *dir);
 void start_run (const config_t *config);
 bool start_writer (void);
 void start_consumer (unsigned index);
-void end_consumer (unsigned index);
 bool await_frames (uint64_t frames);
 bool run_window (double rate, uint64_t frames);
 void end_run (void);
