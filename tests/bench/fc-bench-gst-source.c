@@ -58,6 +58,15 @@ bench_src_get_caps (GstBaseSrc *src, GstCaps *filter)
   return gst_caps_from_string (text);
 }
 
+/* A sink that takes its own memory only leaves the copying to the source. */
+static bool
+has_own_pool (void)
+{
+  const config_t *config = &shared->config;
+
+  return config->own_memory && !find_transport (config->transport)->own_only;
+}
+
 /* A pool where downstream has none, as a good source does, which then takes
  * its memory from downstream's allocator if there is one. Without a pool each
  * frame is memory of that allocator's.
@@ -69,19 +78,20 @@ bench_src_decide_allocation (GstBaseSrc *src, GstQuery *query)
   g_autoptr (GstBufferPool) pool = NULL;
   guint size, min, max;
 
-  if (config->own_memory)
-    while (gst_query_get_n_allocation_params (query) > 0)
-      gst_query_remove_nth_allocation_param (query, 0);
-  if (config->own_memory)
-    while (gst_query_get_n_allocation_pools (query) > 0)
-      gst_query_remove_nth_allocation_pool (query, 0);
+  if (has_own_pool ())
+    {
+      while (gst_query_get_n_allocation_params (query) > 0)
+        gst_query_remove_nth_allocation_param (query, 0);
+      while (gst_query_get_n_allocation_pools (query) > 0)
+        gst_query_remove_nth_allocation_pool (query, 0);
+    }
   if (gst_query_get_n_allocation_pools (query) > 0)
     {
       gst_query_parse_nth_allocation_pool (query, 0, &pool, &size, &min, &max);
       gst_query_set_nth_allocation_pool (
           query, 0, pool, MAX (size, (guint) config->size), min, max);
     }
-  else if (config->own_memory || !find_transport (config->transport)->no_pool)
+  else if (has_own_pool () || !find_transport (config->transport)->no_pool)
     {
       pool = config->width > 0 ? gst_video_buffer_pool_new ()
                                : gst_buffer_pool_new ();
@@ -212,6 +222,8 @@ bench_src_fill (GstPushSrc *src, GstBuffer *buffer)
   /* Before windows it fills memory in any case, so that memory is there. */
   if (shared->config.fill || !in_window)
     memset (map.data, (int) self->n, map.size);
+  else if (shared->config.own_memory && !has_own_pool ())
+    memcpy (map.data, self->copy_from, map.size);
   stamp.seq = self->n++;
   stamp.sent = now_ns ();
   memcpy (map.data, &stamp, sizeof stamp);

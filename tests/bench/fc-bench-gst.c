@@ -30,7 +30,8 @@ const transport_t transports[] = {
   { .name = "unixfd",
     .sink = "unixfdsink socket-path=DIR/socket",
     .src = "unixfdsrc socket-path=DIR/socket",
-    .needs = "unixfdsink" },
+    .needs = "unixfdsink",
+    .own_only = true },
   { .name = "pipewire",
     .sink = "pipewiresink mode=provide stream-properties=\"props,"
             "media.class=Video/Source,node.name=fc-bench\"",

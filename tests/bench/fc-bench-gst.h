@@ -29,6 +29,7 @@ typedef struct
   const char *sink, *src; /* with what they need; no src: no consumer */
   const char *needs;      /* an element */
   bool no_pool;           /* its allocator would wait for what a pool has */
+  bool own_only;          /* it takes memory of its own allocator only */
   bool needs_caps;        /* it carries none */
 } transport_t;
 
