@@ -117,7 +117,7 @@ class Report:
     def field_machine(self):
         about = dict(self.results.about["machine"])
         for system, version in self.results.about["gstreamer"].items():
-            where = " in Debian 13" if system == "debian13" else ""
+            where = "" if system == "here" else f" in {system}"
             about[f"GStreamer{where}"] = version
         about["load"] = (f"{self.results.about['load before']} before, "
                          f"{self.results.about['load after']} after")

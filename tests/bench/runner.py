@@ -24,7 +24,7 @@ import machine
 from results import Result, Results, Unusable, parse_line
 
 HERE = pathlib.Path(__file__).resolve().parent
-SYSTEMS = ("here", "debian13")
+PLACES = ("here", "either", "debian13")
 QUICK_ROUNDS = 3
 PATIENCE = 10  # a call may take that much longer than its row says, and 60 s
 
@@ -35,28 +35,28 @@ class Row:
     def __init__(self, line):
         words = line.split(None, 5)
         try:
-            (self.name, self.system, rounds, quick, seconds,
-             self.command) = words
+            self.name, self.where, rounds, quick, seconds, self.command = words
             self.seconds = float(seconds)
             self.every = {"all": 1, "half": 2, "third": 3}[rounds]
             self.quick = {"quick": True, "-": False}[quick]
-            if self.system not in SYSTEMS:
-                raise KeyError(self.system)
+            if self.where not in PLACES:
+                raise KeyError(self.where)
         except (ValueError, KeyError):
             raise Unusable(f"no row of the table: {line!r}: NAME "
-                           "here|debian13 all|half|third quick|- SECONDS "
-                           "COMMAND"
+                           "here|either|debian13 all|half|third quick|- "
+                           "SECONDS COMMAND"
                            ) from None
 
+        self.in_debian13 = False
+
     def __str__(self):
-        end = "" if self.system == "here" else f" ({self.system})"
-        return self.command + end
+        return self.command + (" (Debian 13)" if self.in_debian13 else "")
 
     @property
     def program(self):
         """With its place; a script that runs another is none."""
         words = self.command.split()
-        return self.system, next((word for word in words
+        return self.in_debian13, next((word for word in words
                                   if word.startswith("fc-bench-")), words[0])
 
     def calls(self, rounds):
@@ -70,14 +70,19 @@ def read_table(path):
 
 
 def choose(rows, names, quick, debian13):
+    """Those of these NAMES, or all; in Debian 13 where that is and they
+    may."""
     unknown = set(names) - {row.name for row in rows}
     if unknown:
         raise Unusable(f"no measure is called {' or '.join(sorted(unknown))}"
                        "; --list names them")
-    return [row for row in rows
-            if (row.name in names or not names)
-            and (row.quick or not quick)
-            and (row.system != "debian13" or debian13)]
+    chosen = [row for row in rows
+              if (row.name in names or not names)
+              and (row.quick or not quick)
+              and (row.where != "debian13" or debian13)]
+    for row in chosen:
+        row.in_debian13 = debian13 and row.where != "here"
+    return chosen
 
 
 def warm_up_of(rows):
@@ -148,8 +153,7 @@ def call(command, bound, folder, path):
 class Run:
     def __init__(self, arguments, rows):
         self.arguments, self.rows = arguments, rows
-        self.enter = {"here": [],
-                      "debian13": shlex.split(arguments.debian13 or "")}
+        self.enter = [[], shlex.split(arguments.debian13 or "")]
         # Where the programs are that rows name, and a script that they need.
         self.path = os.pathsep.join([str(arguments.programs.resolve()),
                                      str(HERE), os.environ["PATH"]])
@@ -158,7 +162,7 @@ class Run:
         self.calls = 0
 
     def command_of(self, row):
-        return [*self.enter[row.system], *shlex.split(row.command), "--json"]
+        return [*self.enter[row.in_debian13], *shlex.split(row.command), "--json"]
 
     def call(self, row):
         """Once, and once more where others disturbed it."""
@@ -214,10 +218,11 @@ class Run:
 
     def versions(self):
         """Of GStreamer, by system."""
-        found = {system: machine.gstreamer(self.enter[system])
-                 for system in {row.system for row in self.rows}}
-        return {system: version[0] for system, version
-                in sorted(found.items()) if version}
+        found = {"Debian 13" if inside else "here":
+                 machine.gstreamer(self.enter[inside])
+                 for inside in sorted({row.in_debian13 for row in self.rows})}
+        return {system: version[0] for system, version in found.items()
+                if version}
 
 
 def arguments_of(words):
@@ -236,7 +241,7 @@ def arguments_of(words):
                         help="fewer rows of the table")
     parser.add_argument("--debian13", metavar="COMMAND",
                         help="what runs a program's words in Debian 13; "
-                        "without it those rows are left out")
+                        "rows that need that are left out without it")
     parser.add_argument("--list", action="store_true",
                         help="print the rows and how long they take")
     parser.add_argument("names", nargs="*", metavar="MEASURE")
@@ -261,8 +266,7 @@ def main(words=None):
     arguments = arguments_of(words)
     try:
         rows = choose(read_table(arguments.table), arguments.names,
-                      arguments.quick,
-                      arguments.debian13 is not None or arguments.list)
+                      arguments.quick, arguments.debian13 is not None)
         if not rows:
             raise Unusable("no row of the table is left to run")
     except Unusable as error:

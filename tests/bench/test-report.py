@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 DOCS = HERE.parents[1] / "docs"
 ABOUT = {"made": "2026-01-02 03:04 UTC", "rounds": 3,
          "machine": {"processor": "Z80", "governor": ""},
-         "gstreamer": {"here": "1.22.0", "debian13": "1.26.2"},
+         "gstreamer": {"here": "1.22.0", "Debian 13": "1.26.2"},
          "load before": 0.25, "load after": 1.5, "calls": 7,
          "disturbed": [], "failures": []}
 

@@ -178,12 +178,12 @@ class Runner(unittest.TestCase):
     def test_names_and_quick_choose_rows(self):
         rows = [runner.Row(line) for line in (
             "m here all quick 1 one", "k here all - 1 two",
-            "k debian13 all quick 1 three")]
-        for chosen, wanted in ((([], False, True), "one two three"),
+            "k debian13 all quick 1 three", "m either all quick 1 four")]
+        for chosen, wanted in ((([], False, True), "one two three four"),
                                ((["k"], False, True), "two three"),
-                               (([], True, True), "one three"),
-                               (([], False, False), "one two"),
-                               ((["k", "m"], True, False), "one")):
+                               (([], True, True), "one three four"),
+                               (([], False, False), "one two four"),
+                               ((["k", "m"], True, False), "one four")):
             self.assertEqual(" ".join(row.command for row
                                       in runner.choose(rows, *chosen)),
                              wanted)
@@ -192,9 +192,24 @@ class Runner(unittest.TestCase):
         self.assertIn("no measure is called x", told)
 
     def test_a_program_in_debian_13_is_entered_for(self):
-        self.run_table("m debian13 all quick 1 env true",
+        rows = ("m debian13 all quick 1 needs it",
+                "m either all quick 1 may have it",
+                "m here all quick 1 two fine")
+        self.run_table(*rows,
                        words=("--debian13", f"{self.folder}/one fine"))
-        self.assertIn("fine env true --json", self.calls_of("one"))
+        for words in ("needs it", "may have it"):
+            self.assertIn(f"fine {words} --json", self.calls_of("one"))
+        self.assertEqual(set(self.calls_of("two")), {"fine --json"})
+        self.assertEqual({r.row for r in self.results().results},
+                         {"needs it (Debian 13)",
+                          "may have it (Debian 13)", "two fine"})
+
+    def test_a_program_without_debian_13_is_run_here(self):
+        self.run_table("m debian13 all quick 1 two fine",
+                       "m either all quick 1 one fine")
+        self.assertEqual({r.row for r in self.results().results},
+                         {"one fine"})
+        self.assertEqual(self.calls_of("two"), [])
 
     def test_the_list_says_how_long_it_takes(self):
         told = self.run_table("m here all quick 30 one fine",
