@@ -41,7 +41,7 @@ typedef struct
 typedef struct
 {
   sleeper_t sleeper[WAYS][CONSUMERS_MAX];
-  _Alignas(128) _Atomic int64_t sent;
+  _Alignas(128) _Atomic int64_t sent[WAYS];
   _Alignas(128) _Atomic unsigned ready;
 } shared_t;
 
@@ -67,7 +67,7 @@ note (int way, uint64_t i, int64_t now)
 {
   sleeper_t *me = &shared->sleeper[way][i];
 
-  took[way][me->had * consumers + i] = now - shared->sent;
+  took[way][me->had * consumers + i] = now - shared->sent[way];
   me->had++;
 }
 
@@ -168,7 +168,7 @@ send_one (int way, fc_writer_t *writer, uint64_t n)
     must (fc_writer_acquire (writer, &frame), "acquire");
   memset (frame.data, (int) n, size);
   frame.size = size;
-  shared->sent = now_ns ();
+  shared->sent[way] = now_ns ();
   if (way < LEASE)
     post (way);
   else
