@@ -81,12 +81,13 @@ class Thing:
 
 
 def unit_of(figure):
-    for end, unit in (("ns", plot.duration), ("bytes_per_s",
-                                              plot.throughput),
-                      ("per_s", plot.rate), ("bytes", plot.size)):
+    found = plot.plain
+    for end, unit in (("ns", plot.duration), ("per_s", plot.rate),
+                      ("bytes_per_s", plot.throughput), ("bytes", plot.size),
+                      ("percent", plot.percent)):
         if figure == end or figure.endswith("_" + end):
-            return unit
-    return plot.plain
+            found = unit
+    return found
 
 
 def spread(values, unit):

@@ -198,6 +198,21 @@ def lap(results):
     return chart
 
 
+def spin(results):
+    chart = Dots("Looking before sleeping", "libfc: from before the commit to "
+                 "a consumer's having the frame",
+                 Axis("time", duration, log=True), ("p50", "p99"))
+    for what, name in (("sleep", "sleeps at once"),
+                       ("spin-50us", "looks for 50 µs"),
+                       ("spin-500us", "for 500 µs"),
+                       ("spin-5ms", "for 5 ms"),
+                       ("spin-20ms", "for 20 ms")):
+        chart.add(name, "ours" if what == "sleep" else "ours too",
+                  [results.values("spin", what, figure)
+                   for figure in ("p50_ns", "p99_ns")])
+    return chart
+
+
 CHARTS = {
     "latency-transports": latency_transports,
     "latency-consumers": latency_consumers,
@@ -208,6 +223,7 @@ CHARTS = {
     "commit-waiting": commit_waiting,
     "cpu-transports": cpu_transports,
     "lap": lap,
+    "spin": spin,
     "start-depth": start_depth,
     "start-transports": start_transports,
     "memory-transports": memory_transports,

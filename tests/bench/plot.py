@@ -71,6 +71,10 @@ def rate(per_s):
     return scaled(per_s, ((1e6, " M/s"), (1e3, " k/s"), (1, "/s")))
 
 
+def percent(value):
+    return three_digits(value) + "%"
+
+
 def plain(value):
     return three_digits(value)
 

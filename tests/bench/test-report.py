@@ -127,6 +127,16 @@ class Fields(Case):
         self.assertEqual(made.fill("{{spread handover lease p50_ns}}"),
                          "33 µs (31 to 36.5 µs)")
 
+    def test_units(self):
+        made = self.report(result("m", "w", "row", {
+            "x_ns": [1500], "bytes_per_s": [2e9], "per_s": [44000],
+            "page_bytes": [4096], "cpu_percent": [12.34], "n": [7]}, 1))
+        for figure, wanted in (("x_ns", "1.5 µs"), ("bytes_per_s", "2 GB/s"),
+                               ("per_s", "44 k/s"), ("page_bytes", "4.1 kB"),
+                               ("cpu_percent", "12.3%"), ("n", "7")):
+            self.assertEqual(made.fill("{{value m w " + figure + "}}"),
+                             wanted)
+
     def test_parameters_choose(self):
         made = self.report(*handover([1, 1, 1], [1, 1, 1]),
                            *handover([7, 7, 7], [1, 1, 1], consumers=4))
