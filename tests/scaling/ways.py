@@ -70,6 +70,7 @@ WAYS = {
         ENCODE + "! h264parse config-interval=-1 ! mpegtsmux alignment=7 "
         "! rtpmp2tpay ! ristsink address={far} port=5004",
         "ristsrc port=5004 receiver-buffer={latency} reorder-section=10 "
+        "min-rtcp-interval=10 "
         "! rtpmp2tdepay ! tsdemux latency=0 " + DECODE),
     "jpeg": Way(
         "RTP over UDP, JPEG",
