@@ -13,6 +13,7 @@ import threading
 import time
 
 from network import Network
+from ways import VIEW
 
 PATIENCE = 60  # s, for what never takes that long
 TICK = os.sysconf("SC_CLK_TCK")
@@ -30,6 +31,7 @@ class Numbers:
     rate: int = 30         # frames/s
     frames: int = 300      # looked at
     bitrate: int = 4000000  # of the coded ways, bits/s
+    gop: int = 30          # frames from one key frame to the next
     latency: int = 200     # that a way may take to repair, ms
     readers: int = 1       # at the far machine
 
@@ -94,8 +96,17 @@ class Case:
         self.programs, self.way, self.link = programs, way, link
         self.numbers, self.netem = numbers, netem
         self.processes, self.pipelines, self.ended = [], {}, []
+        self.coded = False
 
     def run(self):
+        return self._within(self._measure)
+
+    def run_late_viewer(self):
+        """The far slot is coded, and its viewers decode it. One that comes in
+        the middle: its first frame, and what went by before."""
+        return self._within(self._look_late)
+
+    def _within(self, func):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fc-scaling-",
                                                     dir="/dev/shm"))
         self.network = None
@@ -104,7 +115,7 @@ class Case:
                 (self.folder / name).mkdir(mode=0o700)
             self.network = Network(self.programs / "fc-scaling-link",
                                    self.netem)
-            return self._measure()
+            return func()
         finally:
             for process in self.processes:
                 self._end(process)
@@ -136,24 +147,34 @@ class Case:
         numbers = dataclasses.asdict(self.numbers)
         numbers |= {m: getattr(self.network, m).address
                     for m in ("near", "far")}
-        words = (self.way.send if name == "sender" else self.way.receive)(
-            numbers)
+        words = (self.way.send(numbers) if name == "sender"
+                 else self.way.receive(numbers, not self.coded))
         machine = "near" if name == "sender" else "far"
         self.pipelines[name] = self._start(machine, name,
                                            ["gst-launch-1.0", "-q", *words])
 
+    def _start_viewer(self, slot):
+        words = VIEW.format(seen=slot).split()
+        self._start("far", "viewer", ["gst-launch-1.0", "-q", *words])
+        return self._start_reader(slot)
+
     def _size(self):
         return ["-w", str(self.numbers.width), "-h", str(self.numbers.height)]
 
-    def _start_reader(self):
+    def _start_reader(self, slot="cam0"):
         return Reader(self._start(
             "far", "reader",
-            [self.programs / "fc-scaling-reader", *self._size(), "cam0"],
+            [self.programs / "fc-scaling-reader", *self._size(), slot],
             stdout=subprocess.PIPE, text=True))
+
+    def _start_source(self):
+        self._start("near", "source",
+                    [self.programs / "fc-scaling-source", *self._size(), "-r",
+                     str(self.numbers.rate), "cam0"])
 
     def _logs(self):
         logs = []
-        for name in "source", "sender", "receiver", "reader":
+        for name in "source", "sender", "receiver", "viewer", "reader":
             path = self.folder / f"{name}.log"
             if path.exists() and path.stat().st_size:
                 logs.append(f"-- {name}:\n{path.read_text()[-2000:]}")
@@ -179,9 +200,7 @@ class Case:
         # The far end is first: it has to wait for whatever comes.
         readers = [self._start_reader() for _ in range(numbers.readers)]
         self._start_pipeline("receiver")
-        self._start("near", "source",
-                    [self.programs / "fc-scaling-source", *self._size(), "-r",
-                     str(numbers.rate), "cam0"])
+        self._start_source()
         self._start_pipeline("sender")
         reader = readers[0]
         self._wait_for(reader, 0)
@@ -199,6 +218,17 @@ class Case:
         for other in readers[1:]:
             self._wait_for(other, end)
         return self._result(readers, first, before, after)
+
+    def _look_late(self):
+        self.coded = True
+        self._start_pipeline("receiver")
+        self._start_source()
+        self._start_pipeline("sender")
+        early = self._start_viewer("early")
+        self._wait_for(early, self.numbers.rate)
+        late = self._start_viewer("late")
+        self._wait_for(late, 0)
+        return {"early": early.frames[0][0], "late": late.frames[0][0]}
 
     def _break(self):
         """Two seconds without a link."""

@@ -58,6 +58,14 @@ def survives(way, event):
     return check
 
 
+def late_viewer_gets_its_key_frame(programs):
+    """There is one only at the start, and for who asks the far encoder."""
+    numbers = Numbers(**vars(NUMBERS) | {"gop": 1000000})
+    told = Case(programs, WAYS["rtp-nack"], Link(), numbers).run_late_viewer()
+    need(told["late"] > told["early"], "the late one came first", told)
+    return told
+
+
 class Wire:
     """Numbered datagrams from the near machine to the far one."""
 
@@ -149,6 +157,7 @@ CASES = {
     "rtp-loses": loses("rtp", Link(loss=5)),
     "sender-killed": survives("rist", "sender-killed"),
     "receiver-killed": survives("rist", "receiver-killed"),
+    "late-viewer-gets-its-key-frame": late_viewer_gets_its_key_frame,
 }
 
 

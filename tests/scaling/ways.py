@@ -5,8 +5,10 @@ What is in braces is a number or an address of the run's; docs/scaling.md shows
 the same pipelines with numbers.
 """
 
+VIEW = "fcsrc slot=cam0 ! h264parse ! avdec_h264 ! fcsink slot={seen}"
+
 ENCODE = ("openh264enc complexity=low rate-control=bitrate bitrate={bitrate} "
-          "gop-size={rate} ")
+          "gop-size={gop} ")
 DECODE = "! h264parse ! avdec_h264 "
 RTP_H264 = ("application/x-rtp,media=video,clock-rate=90000,"
             "encoding-name=H264,payload=96")
@@ -26,8 +28,9 @@ class Way:
     def send(self, numbers):
         return ("fcsrc slot=cam0 ! " + self._send.format(**numbers)).split()
 
-    def receive(self, numbers):
-        return (self._receive.format(**numbers) + "! fcsink slot=cam0").split()
+    def receive(self, numbers, decode=True):
+        words = self._receive if decode else self._receive.replace(DECODE, "")
+        return (words.format(**numbers) + "! fcsink slot=cam0").split()
 
 
 WAYS = {
