@@ -276,8 +276,11 @@ be_writer (unsigned index)
   const config_t *config = &shared->config;
   const transport_t *transport = find_transport (config->transport);
   g_autofree char *sink = in_folder (transport->sink, config->dir);
+  g_autofree char *depth
+      = config->depth > 0 ? g_strdup_printf ("ring-depth=%u", config->depth)
+                          : g_strdup ("");
   g_autofree char *launch = g_strdup_printf (
-      "benchsrc ! %s sync=false enable-last-sample=false", sink);
+      "benchsrc ! %s %s sync=false enable-last-sample=false", sink, depth);
 
   gst_element_register (NULL, "benchsrc", GST_RANK_NONE, bench_src_get_type ());
   run_pipeline (launch, 0);

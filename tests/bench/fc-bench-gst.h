@@ -44,6 +44,7 @@ typedef struct
   unsigned width, height; /* 0: audio */
   uint64_t size;          /* of a frame, in bytes */
   unsigned consumers;
+  unsigned depth;  /* of fcsink's ring, in frames; 0: what it makes it */
   bool own_memory; /* the source takes no pool of others */
   bool fill;       /* the source writes each frame whole */
   bool read;       /* a consumer reads each frame whole */
