@@ -271,6 +271,9 @@ come (reader_t *reader)
       = chance (&reader->random) % 2 ? FC_START_OLDEST : FC_START_LIVE;
   consumer.on_lap = (fc_on_lap_t) (reader->number % 4);
   consumer.observe = reader->kind == OBSERVES;
+  /* Every third, for as long as from one frame to the next, or less. */
+  consumer.spin_ns
+      = reader->number % 3 == 2 ? chance (&reader->random) % (2 * MS) : 0;
   consumer.detached = 1;
   ret = fc_consumer_open (&reader->consumer, options.slot, &consumer);
   if (ret < 0)
