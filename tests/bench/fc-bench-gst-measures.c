@@ -53,6 +53,8 @@ start_all (const config_t *config)
     return false;
   for (unsigned i = 0; i < config->consumers; i++)
     start_consumer (i);
+  for (unsigned i = 0; i < config->bares; i++)
+    start_bare (i);
   return await_frames (WARM_UP);
 }
 
@@ -106,7 +108,7 @@ measure_latency (void)
   double rate = options.rate;
   uint64_t frames = MIN (frames_of (rate), MAX_SAMPLES);
 
-  config.floor = true;
+  config.bares = config.consumers;
   if (!start_all (&config) || !run_window (rate, frames))
     return stalled ("gst-latency");
   add_parameters ("gst-latency", "floor");
@@ -264,23 +266,52 @@ measure_copy (void)
 
 /* Processor time ----------------------------------------------------------- */
 
-static bool
-measure_cpu (void)
+/* Per frame, or less than nothing. */
+static double
+cpu_of_run (const config_t *config)
 {
   uint64_t frames = frames_of (options.rate);
   int64_t before;
 
-  if (!start_all (&options.config))
-    return stalled ("gst-cpu");
+  if (!start_all (config))
+    return -1;
   before = cpu_of_all ();
   if (!run_window (options.rate, frames))
-    return stalled ("gst-cpu");
-  add_parameters ("gst-cpu", options.config.transport);
+    return -1;
+  return (double) (cpu_of_all () - before) / (double) frames;
+}
+
+static void
+add_cpu (const char *what, double cpu)
+{
+  add_parameters ("gst-cpu", what);
   row_add ("rate", options.rate);
   row_add ("fill", options.config.fill);
   row_add ("read", options.config.read);
-  row_add ("cpu_ns", (double) (cpu_of_all () - before) / (double) frames);
-  row_add ("n", (double) frames);
+  row_add ("cpu_ns", cpu);
+  row_add ("n", (double) shared->frames);
+}
+
+/* The floor: the same source into a fakesink, and bare semaphores that wake as
+ * many processes as there are consumers.
+ */
+static bool
+measure_cpu (void)
+{
+  config_t config = options.config;
+  double cpu;
+
+  g_strlcpy (config.transport, "fakesink", sizeof config.transport);
+  config.consumers = 0;
+  config.bares = options.config.consumers;
+  cpu = cpu_of_run (&config);
+  if (cpu >= 0)
+    add_cpu ("floor", cpu);
+  end_run ();
+  cpu = cpu_of_run (&options.config);
+  if (cpu < 0)
+    return stalled ("gst-cpu");
+  add_cpu (options.config.transport, cpu);
   row_add ("lost", (double) lost_frames ());
   end_run ();
   return true;

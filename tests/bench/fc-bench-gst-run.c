@@ -132,8 +132,9 @@ have_received (uint64_t frames)
   bool have = atomic_load (&shared->sent) >= frames;
 
   for (unsigned i = 0; i < shared->config.consumers; i++)
-    have &= atomic_load (&shared->consumer[i].received) >= frames
-            && (!shared->config.floor || shared->consumer[i].bare_ready);
+    have &= atomic_load (&shared->consumer[i].received) >= frames;
+  for (unsigned i = 0; i < shared->config.bares; i++)
+    have &= atomic_load (&shared->consumer[i].bare_ready);
   return have;
 }
 
@@ -202,8 +203,12 @@ void
 start_consumer (unsigned index)
 {
   consumers[index] = spawn ("consumer", index);
-  if (shared->config.floor)
-    bares[index] = spawn ("bare", index);
+}
+
+void
+start_bare (unsigned index)
+{
+  bares[index] = spawn ("bare", index);
 }
 
 /* Until each consumer has had so many frames since its start. */
@@ -344,6 +349,8 @@ cpu_of_all (void)
 {
   int64_t sum = cpu_of (writer) + cpu_of_consumers ();
 
+  for (unsigned i = 0; i < shared->config.bares; i++)
+    sum += cpu_of (bares[i]);
   for_daemons (add_cpu, &sum);
   return sum;
 }

@@ -117,10 +117,10 @@ wait_until (int64_t then, bool exactly)
 static void
 post_bare (BenchSrc *self)
 {
-  for (unsigned i = 0; i < shared->config.consumers; i++)
+  for (unsigned i = 0; i < shared->config.bares; i++)
     atomic_store (&shared->consumer[i].bare_seq, self->n - self->first);
   shared->bare_sent = now_ns ();
-  for (unsigned i = 0; i < shared->config.consumers; i++)
+  for (unsigned i = 0; i < shared->config.bares; i++)
     sem_post (&shared->consumer[i].bare);
 }
 
@@ -175,6 +175,7 @@ end_window (BenchSrc *self)
 static bool
 wait_for_turn (BenchSrc *self)
 {
+  const config_t *config = &shared->config;
   double rate;
   int64_t then;
 
@@ -195,12 +196,14 @@ wait_for_turn (BenchSrc *self)
     return true;
   then = self->start
          + (int64_t) ((double) (self->n - self->first + 1) * 1e9 / rate);
-  if (shared->config.floor)
+  if (config->bares > 0 && config->consumers > 0)
     {
       wait_until (then - (int64_t) (0.5e9 / rate), false);
       post_bare (self);
     }
   wait_until (then, rate >= SPIN_FROM_RATE);
+  if (config->bares > 0 && config->consumers == 0)
+    post_bare (self);
   return true;
 }
 

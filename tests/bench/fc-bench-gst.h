@@ -49,7 +49,7 @@ typedef struct
   bool fill;       /* the source writes each frame whole */
   bool read;       /* a consumer reads each frame whole */
   bool in_place;   /* and as much of its own memory, in turns */
-  bool floor;      /* posts of a bare semaphore between the frames */
+  unsigned bares;  /* processes that bare semaphores wake, in turns */
   bool memcpy_too; /* blocks of frames and of memcpy, in turns */
 } config_t;
 
@@ -121,6 +121,7 @@ char *in_folder (const char *launch, const char *dir);
 void start_run (const config_t *config);
 bool start_writer (void);
 void start_consumer (unsigned index);
+void start_bare (unsigned index);
 bool await_frames (uint64_t frames);
 bool run_window (double rate, uint64_t frames);
 void end_run (void);
