@@ -159,22 +159,21 @@ be_consumer (unsigned index)
   run_pipeline (launch, index + 1);
 }
 
-/* The floor: a process that a bare semaphore wakes. */
+/* The floor: a process that a bare semaphore wakes, for one window. */
 void
 be_bare (unsigned index)
 {
   consumer_t *seen = &shared->consumer[index];
 
   atomic_store (&seen->bare_ready, true);
-  for (;;)
+  for (uint64_t frame = 0;; frame++)
     {
       int64_t now;
 
       while (sem_wait (&seen->bare) != 0)
         ;
       now = now_ns ();
-      if (atomic_load (&seen->bare_seq) < MAX_SAMPLES)
-        shared->bare[index][seen->bare_seq] = now - shared->bare_sent;
-      atomic_fetch_add (&seen->bare_count, 1);
+      if (frame < MAX_SAMPLES)
+        shared->bare[index][frame] = now - shared->bare_sent[frame];
     }
 }

@@ -117,9 +117,10 @@ wait_until (int64_t then, bool exactly)
 static void
 post_bare (BenchSrc *self)
 {
-  for (unsigned i = 0; i < shared->config.bares; i++)
-    atomic_store (&shared->consumer[i].bare_seq, self->n - self->first);
-  shared->bare_sent = now_ns ();
+  uint64_t frame = self->n - self->first;
+
+  if (frame < MAX_SAMPLES)
+    shared->bare_sent[frame] = now_ns ();
   for (unsigned i = 0; i < shared->config.bares; i++)
     sem_post (&shared->consumer[i].bare);
 }

@@ -237,7 +237,7 @@ static const GOptionEntry entries[] = {
     "each consumer reads each frame whole", NULL },
   { "json", 'j', 0, G_OPTION_ARG_NONE, &options.json,
     "print one JSON object a line", NULL },
-  { NULL },
+  G_OPTION_ENTRY_NULL,
 };
 
 static int

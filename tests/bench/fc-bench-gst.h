@@ -64,8 +64,6 @@ typedef struct
   _Atomic int64_t in_place;    /* processor time of reading its own memory */
   _Atomic uint64_t sum;
   sem_t bare; /* what the floor's process waits for */
-  _Atomic uint64_t bare_seq;
-  _Atomic uint64_t bare_count;
   _Atomic bool bare_ready;
 } consumer_t;
 
@@ -88,10 +86,10 @@ typedef struct
   _Atomic int64_t took;   /* the frames of the window took so long, in ns */
   _Atomic int64_t memcpy_took;
   _Atomic int64_t first_push; /* when the first frame had gone, in ns */
-  int64_t bare_sent;
   consumer_t consumer[MAX_CONSUMERS];
   /* By consumer and frame: stamp to chain, and post to wake-up, in ns. */
   int64_t latency[MAX_CONSUMERS][MAX_SAMPLES];
+  int64_t bare_sent[MAX_SAMPLES];
   int64_t bare[MAX_CONSUMERS][MAX_SAMPLES];
 } shared_t;
 
