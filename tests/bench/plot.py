@@ -85,6 +85,7 @@ class Axis:
     def __init__(self, title, unit=plain, log=False, ticks=None):
         self.title, self.unit, self.log = title, unit, log
         self.given = ticks
+        self.dense = 2e3  # ends' ratio up to which 2 and 5 have ticks too
         self.ends, self.places = (0, 1), (0, 1)
 
     def fit(self, values, begin, end):
@@ -132,7 +133,7 @@ class Axis:
             step = self.step(high)
             return [(i * step, self.unit(i * step))
                     for i in range(round(high / step) + 1)]
-        wanted = (1, 2, 5) if high / low < 2e3 else (1,)
+        wanted = (1, 2, 5) if high / low < self.dense else (1,)
         return [(m * 10.0 ** e, self.unit(m * 10.0 ** e))
                 for e in range(-3, 15) for m in wanted
                 if low <= m * 10.0 ** e * 1.0001 <= high * 1.001]
@@ -322,12 +323,15 @@ class Dots:
         canvas = Canvas(self.title, self.subtitle, self.describe(),
                         bottom + 52)
         left = max(width_of(name) for name, *_ in self.rows) + 36
-        self.x.fit(numbers, left, WIDTH - 90)
+        right = WIDTH - 24 - max(width_of(self.told(values), SMALL)
+                                 for _, _, values, _ in self.rows)
+        self.x.dense = 150  # labels stand side by side
+        self.x.fit(numbers, left, right)
         for value, label in self.x.ticks():
             at = self.x.at(value)
             canvas.line(at, top - 8, at, bottom)
             canvas.text(at, bottom + 16, label, anchor="middle")
-        canvas.text((left + WIDTH - 90) / 2, bottom + 38, self.x.title,
+        canvas.text((left + right) / 2, bottom + 38, self.x.title,
                     NORMAL, "middle")
         self.key(canvas)
         for i, row in enumerate(self.rows):
@@ -358,8 +362,11 @@ class Dots:
             canvas.mark(self.x.at(value.median), y, style, hollow=i > 0,
                         says=self.x.unit(value.median))
             last = max(last, self.x.at(value.high))
-        told = ", ".join(self.x.unit(v.median) for v in values if v) or note
-        canvas.text(last + 10, y + 4, told, colour=colour)
+        canvas.text(last + 10, y + 4, self.told(values) or note,
+                    colour=colour)
+
+    def told(self, values):
+        return ", ".join(self.x.unit(v.median) for v in values if v)
 
     def describe(self):
         return "; ".join(
