@@ -60,6 +60,17 @@ def latency_consumers(results):
         "handover", "p50_ns", "consumers", CONSUMERS, WAYS)
 
 
+def latency_slots(results):
+    return over_number(
+        results, Lines("Many slots at once",
+                       "Small frames at 30/s, each slot with a writer and a "
+                       "consumer, processes of their own",
+                       Axis("slots", log=True),
+                       Axis("p50", duration, log=True)),
+        "slots", "p50_ns", "slots", [],
+        (("floor", "floor", "bare semaphore"), ("lease", "ours", "leased")))
+
+
 def latency_size(results):
     return over_number(
         results, Lines("Hand-over against the size of a frame",
@@ -218,6 +229,7 @@ CHARTS = {
     "latency-consumers": latency_consumers,
     "latency-size": latency_size,
     "latency-load": latency_load,
+    "latency-slots": latency_slots,
     "paced-transports": paced_transports,
     "throughput-size": throughput_size,
     "commit-waiting": commit_waiting,

@@ -13,7 +13,7 @@ import statistics
 
 FORMAT = 1
 FIGURE = re.compile(r"(^|_)(ns|bytes|per_s|ratio|faults|calls|lost|"
-                    r"dropped|shortened|percent|n)$")
+                    r"lost_frames|dropped|shortened|percent|n)$")
 
 
 class Unusable(Exception):
