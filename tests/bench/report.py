@@ -10,6 +10,9 @@ in double braces, so that words and figures can not disagree:
   {{ratio MEASURE WHAT/OTHER FIGURE [NAME=VALUE...]}}
   {{bar NAME}} {{verdict NAME}}   one of bars.py's: its ratio, whether it holds
   {{bars}} {{machine}} {{troubles}} {{plot NAME}} {{rounds}} {{made}}
+
+A paragraph that begins with {{when met NAME}} or {{when MISSED NAME}} is there
+only where that is so of the bar: why a bar is missed is said where it is.
 """
 
 import argparse
@@ -50,8 +53,23 @@ class Report:
         self.absent = []
 
     def fill(self, template):
-        return "\n\n".join(self.fill_paragraph(paragraph) for paragraph
-                           in template.split("\n\n"))
+        paragraphs = map(self.choose, template.split("\n\n"))
+        return "\n\n".join(self.fill_paragraph(paragraph)
+                           for paragraph in paragraphs
+                           if paragraph is not None)
+
+    def choose(self, text):
+        """A paragraph without its condition, or None where that is not
+        met."""
+        condition = re.match(r"\{\{when (met|MISSED) ([\w-]+)\}\}\s*", text)
+        if condition is None:
+            return text
+        verdict, name = condition.groups()
+        if name not in self.bars:
+            raise Unusable(f"no bar is called {name}")
+        if self.bars[name].verdict == verdict:
+            return text[condition.end():]
+        return None
 
     def fill_paragraph(self, text):
         """Figures are not as long as their names: lines are broken anew, but

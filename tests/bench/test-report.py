@@ -160,6 +160,17 @@ class Fields(Case):
             with self.subTest(field), self.assertRaises(Unusable):
                 self.report().fill("{{" + field + "}}")
 
+    def test_a_paragraph_may_depend_on_a_bar(self):
+        template = ("a\n\n{{when MISSED handover-p50}} because\n\n"
+                    "{{when met handover-p50}}\nfine\n\nz")
+        for lease, wanted in ((9, "a\n\nbecause\n\nz"),
+                              (1, "a\n\nfine\n\nz")):
+            made = self.report(*handover([lease] * 3, [1] * 3))
+            self.assertEqual(made.fill(template), wanted)
+        self.assertEqual(self.report().fill(template), "a\n\nz")
+        with self.assertRaisesRegex(Unusable, "no bar is called x"):
+            made.fill("{{when met x}} y")
+
     def test_lines_are_broken_anew(self):
         made = self.report(*handover([1, 1, 1], [1, 1, 1]))
         words = "{{value handover lease p50_ns}} and " * 20
