@@ -37,6 +37,12 @@ def table(head, rows):
                      in [head, ["---"] * len(head), *rows])
 
 
+def broken(text):
+    """A paragraph, its lines broken anew."""
+    return textwrap.fill(text, 80, break_long_words=False,
+                         break_on_hyphens=False)
+
+
 def number_or_text(word):
     try:
         return int(word)
@@ -68,7 +74,7 @@ class Report:
         if name not in self.bars:
             raise Unusable(f"no bar is called {name}")
         if self.bars[name].verdict == verdict:
-            return text[condition.end():]
+            return broken(text[condition.end():])
         return None
 
     def fill_paragraph(self, text):
@@ -78,8 +84,7 @@ class Report:
                            text)
         if filled == text or FIELD.fullmatch(text.strip()):
             return filled
-        return textwrap.fill(filled, 80, break_long_words=False,
-                             break_on_hyphens=False)
+        return broken(filled)
 
     def field(self, words):
         name, *words = words
