@@ -120,8 +120,9 @@ def call(command, bound, folder, path):
     try:
         process = subprocess.Popen(
             command, cwd=folder, env=os.environ | {"PATH": path},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            errors="replace", start_new_session=True)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, errors="replace",
+            start_new_session=True)
     except OSError as error:
         raise Failed(f"can not be run: {error.strerror}") from None
     with process:
@@ -162,7 +163,8 @@ class Run:
         self.calls = 0
 
     def command_of(self, row):
-        return [*self.enter[row.in_debian13], *shlex.split(row.command), "--json"]
+        return [*self.enter[row.in_debian13], *shlex.split(row.command),
+                "--json"]
 
     def call(self, row):
         """Once, and once more where others disturbed it."""
