@@ -163,7 +163,8 @@ def cpu_transports(results):
         results, "Processor time of a frame",
         "1080p at 60/s, one writer and four consumers, all processes, the "
         "source only stamping", Axis("processor time", duration, log=True),
-        "gst-cpu", (("cpu_ns", ""),))
+        "gst-cpu", (("cpu_ns", ""),),
+        [("floor", "floor", "bare semaphores")])
 
 
 def memory_transports(results):
