@@ -263,10 +263,12 @@ class Case:
             finish = next(i for i, (n, _) in enumerate(reader.frames)
                           if n >= end)
             frames = reader.frames[begin:finish]
+            following = reader.frames[begin:finish + 1]
             damaged = sum(begin < i <= finish for i in reader.damaged)
         came = [number for number, _ in frames]
         period = 1e9 / numbers.rate
-        arrivals = [number * period + latency for number, latency in frames]
+        arrivals = [number * period + latency
+                    for number, latency in following]
         latencies = sorted(latency for _, latency in frames)
         return {
             "link": str(self.link), "by": self.network.link.name,

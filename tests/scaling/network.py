@@ -39,8 +39,7 @@ def unshare_command():
         except FileNotFoundError:
             raise Missing("unshare is missing: install util-linux") from None
     raise Missing("network namespaces can not be made here: run as root, or "
-                  "where user namespaces are allowed "
-                  "(sysctl kernel.unprivileged_userns_clone)")
+                  "where users may make user namespaces")
 
 
 def call(*command):
@@ -213,8 +212,8 @@ def look_for_what_is_needed():
         if not shutil.which(command):
             raise Missing(f"{command} is missing: install util-linux and "
                           "iproute2")
-    call(*unshare_command(), "sh", "-c", "ip link add try0 type veth peer name try1 "
-         "&& unshare --net true")
+    call(*unshare_command(), "sh", "-c", "ip link add try0 type veth peer "
+         "name try1 && unshare --net true")
 
 
 def enter(arguments):
