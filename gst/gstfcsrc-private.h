@@ -202,6 +202,7 @@ enum
   GST_FC_SRC_PROP_STATS
 };
 
+/* And how they are set and read. */
 void gst_fc_src_install_properties (GObjectClass *klass);
 
 /* gstfcsrc.c */

@@ -125,12 +125,155 @@ install_enums (GObjectClass *klass)
                 GST_PARAM_MUTABLE_PLAYING);
 }
 
+/* Values ------------------------------------------------------------------ */
+
+static void
+gst_fc_src_set_property (GObject *object, guint id, const GValue *value,
+                         GParamSpec *pspec)
+{
+  GstFcSrc *self = GST_FC_SRC (object);
+  GstFcSrcSettings *settings = &self->settings;
+
+  GST_OBJECT_LOCK (self);
+  switch (id)
+    {
+    case GST_FC_SRC_PROP_SLOT:
+      g_free (settings->slot);
+      settings->slot = g_value_dup_string (value);
+      break;
+    case GST_FC_SRC_PROP_DIRECTORY:
+      g_free (settings->directory);
+      settings->directory = g_value_dup_string (value);
+      break;
+    case GST_FC_SRC_PROP_ATTACH:
+      settings->attach = (GstFcAttach) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_START:
+      settings->start = (GstFcStart) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_START_TIME:
+      settings->start_time = g_value_get_int64 (value);
+      break;
+    case GST_FC_SRC_PROP_ON_LAP:
+      settings->on_lap = (GstFcLap) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_ON_EOS:
+      settings->on_eos = (GstFcEos) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_ON_WRITER_LOST:
+      settings->on_writer_lost = (GstFcWriterLost) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_WAIT_FOR_SLOT:
+      settings->wait_for_slot = g_value_get_int64 (value);
+      break;
+    case GST_FC_SRC_PROP_TIMESTAMPS:
+      settings->timestamps = (GstFcTimestamps) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_MEMORY:
+      settings->memory = (GstFcMemoryMode) g_value_get_enum (value);
+      break;
+    case GST_FC_SRC_PROP_REQUEST_KEY_FRAME:
+      settings->request_key_frame = g_value_get_boolean (value);
+      break;
+    case GST_FC_SRC_PROP_SPIN:
+      settings->spin = g_value_get_uint64 (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+    }
+  GST_OBJECT_UNLOCK (self);
+}
+
+/* With the object lock. */
+static GstStructure *
+gst_fc_src_make_stats (const GstFcSrcCounts *counts)
+{
+  const GstFcHistogram *latency = &counts->latency;
+
+  return gst_structure_new (
+      "application/x-framecache-src-stats", "delivered", G_TYPE_UINT64,
+      counts->delivered, "dropped", G_TYPE_UINT64, counts->dropped,
+      "dropped-key-frames", G_TYPE_UINT64, counts->dropped_keys, "laps",
+      G_TYPE_UINT64, counts->laps, "skipped", G_TYPE_UINT64, counts->skipped,
+      "lag", G_TYPE_UINT64, counts->lag, "leased", G_TYPE_UINT64,
+      counts->leased, "copied", G_TYPE_UINT64, counts->copied, "reconnects",
+      G_TYPE_UINT64, counts->reconnects, "observing", G_TYPE_BOOLEAN,
+      counts->observing, "latency-min", G_TYPE_UINT64, latency->min,
+      "latency-mean", G_TYPE_UINT64, gst_fc_histogram_mean (latency),
+      "latency-max", G_TYPE_UINT64, latency->max, "latency-p50", G_TYPE_UINT64,
+      gst_fc_histogram_percentile (latency, 50), "latency-p95", G_TYPE_UINT64,
+      gst_fc_histogram_percentile (latency, 95), "latency-p99", G_TYPE_UINT64,
+      gst_fc_histogram_percentile (latency, 99), NULL);
+}
+
+static void
+gst_fc_src_get_property (GObject *object, guint id, GValue *value,
+                         GParamSpec *pspec)
+{
+  GstFcSrc *self = GST_FC_SRC (object);
+  const GstFcSrcSettings *settings = &self->settings;
+
+  GST_OBJECT_LOCK (self);
+  switch (id)
+    {
+    case GST_FC_SRC_PROP_SLOT:
+      g_value_set_string (value, settings->slot);
+      break;
+    case GST_FC_SRC_PROP_DIRECTORY:
+      g_value_set_string (value, settings->directory);
+      break;
+    case GST_FC_SRC_PROP_ATTACH:
+      g_value_set_enum (value, settings->attach);
+      break;
+    case GST_FC_SRC_PROP_START:
+      g_value_set_enum (value, settings->start);
+      break;
+    case GST_FC_SRC_PROP_START_TIME:
+      g_value_set_int64 (value, settings->start_time);
+      break;
+    case GST_FC_SRC_PROP_ON_LAP:
+      g_value_set_enum (value, settings->on_lap);
+      break;
+    case GST_FC_SRC_PROP_ON_EOS:
+      g_value_set_enum (value, settings->on_eos);
+      break;
+    case GST_FC_SRC_PROP_ON_WRITER_LOST:
+      g_value_set_enum (value, settings->on_writer_lost);
+      break;
+    case GST_FC_SRC_PROP_WAIT_FOR_SLOT:
+      g_value_set_int64 (value, settings->wait_for_slot);
+      break;
+    case GST_FC_SRC_PROP_TIMESTAMPS:
+      g_value_set_enum (value, settings->timestamps);
+      break;
+    case GST_FC_SRC_PROP_MEMORY:
+      g_value_set_enum (value, settings->memory);
+      break;
+    case GST_FC_SRC_PROP_REQUEST_KEY_FRAME:
+      g_value_set_boolean (value, settings->request_key_frame);
+      break;
+    case GST_FC_SRC_PROP_SPIN:
+      g_value_set_uint64 (value, settings->spin);
+      break;
+    case GST_FC_SRC_PROP_STATS:
+      g_value_take_boxed (value, gst_fc_src_make_stats (&self->counts));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+    }
+  GST_OBJECT_UNLOCK (self);
+}
+
 void
 gst_fc_src_install_properties (GObjectClass *klass)
 {
   const GParamFlags flags
       = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
 
+  klass->set_property = gst_fc_src_set_property;
+  klass->get_property = gst_fc_src_get_property;
   g_object_class_install_property (
       klass, GST_FC_SRC_PROP_SLOT,
       g_param_spec_string ("slot", "Slot", "Name of the slot to read; required",
