@@ -154,8 +154,11 @@ class Report:
         return self.results.about["made"]
 
     def field_troubles(self):
-        """What failed, stalled or was disturbed: a list, or that none did."""
+        """What was left out, failed, stalled or was disturbed: a list."""
         told = []
+        if self.results.about["quick"]:
+            told.append("- **A quick run:** much is left out, and what is "
+                        "there was measured less often")
         seen = {}
         for failure in self.results.about["failures"]:
             seen.setdefault((failure["row"], failure["why"]), []).append(1)

@@ -16,7 +16,7 @@ from results import Result, Results, Unusable
 
 HERE = pathlib.Path(__file__).resolve().parent
 DOCS = HERE.parents[1] / "docs"
-ABOUT = {"made": "2026-01-02 03:04 UTC", "rounds": 3,
+ABOUT = {"made": "2026-01-02 03:04 UTC", "rounds": 3, "quick": False,
          "machine": {"processor": "Z80", "governor": ""},
          "gstreamer": {"here": "1.22.0", "Debian 13": "1.26.2"},
          "load before": 0.25, "load after": 1.5, "calls": 7,
@@ -197,6 +197,9 @@ class Fields(Case):
                                {"row": "bad", "round": 2, "why": "no room"}],
             disturbed=[loud | {"attempt": 0}, loud | {"attempt": 1}]
         ).fill("{{troubles}}")
+        self.assertNotIn("quick", told)
+        self.assertIn("quick run", self.report(quick=True).fill(
+            "{{troubles}}"))
         self.assertIn("`bad` failed 2 times: no room", told)
         self.assertIn("`the row` stalled in 2 of 3 runs", told)
         self.assertIn("1 of 7 calls were disturbed", told)
