@@ -275,7 +275,7 @@ remove_shm_areas (pid_t pid)
     {
       char name[64];
 
-      snprintf (name, sizeof name, "/shmpipe.%d.%d", (int) pid, i);
+      snprintf (name, sizeof name, "/shmpipe.%5d.%5d", (int) pid, i);
       shm_unlink (name);
     }
 }
