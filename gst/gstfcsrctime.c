@@ -162,11 +162,12 @@ gst_fc_src_running_times (GstFcSrc *self, GstClockTime capture,
   *now = GST_CLOCK_DIFF (base, monotonic);
 }
 
-/* As old as a frame is that has just come, or a frame's duration older: the
- * newest there is may be next to being followed. */
+/* Not before FLOOR, the running time of a frame that has just come, or a
+ * frame's duration before it: the newest there is may be next to being
+ * followed. The next frame is not before FLOOR, then. */
 static gboolean
 gst_fc_src_is_fresh (GstFcSrc *self, const fc_info_t *info,
-                     GstClockTimeDiff age)
+                     GstClockTimeDiff earliest, GstClockTimeDiff floor)
 {
   GstClockTime duration = self->frame_duration;
 
@@ -174,7 +175,7 @@ gst_fc_src_is_fresh (GstFcSrc *self, const fc_info_t *info,
     duration = info->duration;
   if (!GST_CLOCK_TIME_IS_VALID (duration))
     duration = 0;
-  return age <= (GstClockTimeDiff) (self->latency_min + duration);
+  return earliest + (GstClockTimeDiff) duration >= floor;
 }
 
 static gboolean
@@ -221,7 +222,7 @@ gst_fc_src_settle_shift (GstFcSrc *self, const fc_info_t *info,
     }
   if (gst_fc_src_begins_in_history (self))
     {
-      if (!gst_fc_src_is_fresh (self, info, now - earliest))
+      if (!gst_fc_src_is_fresh (self, info, earliest, floor))
         wanted = now - earliest;
       self->shift = gst_fc_history_agree (&self->history, wanted);
       GST_INFO_OBJECT (self, "history is shifted by %" GST_STIME_FORMAT,
