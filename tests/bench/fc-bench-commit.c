@@ -160,15 +160,6 @@ nobody_waits (void)
   free (took);
 }
 
-static int64_t
-processor_ns (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
-  return now.tv_sec * SEC + now.tv_nsec;
-}
-
 static long
 preemptions (void)
 {
@@ -203,10 +194,10 @@ static void
 take_turn (fc_writer_t *writer, unsigned posts, way_t *way, uint64_t i)
 {
   long before = preemptions ();
-  int64_t worked = processor_ns ();
+  int64_t worked = clock_ns (CLOCK_THREAD_CPUTIME_ID);
 
   way->took[i] = posts == 0 ? commit_one (writer) : post_some (posts);
-  way->worked[i] = processor_ns () - worked;
+  way->worked[i] = clock_ns (CLOCK_THREAD_CPUTIME_ID) - worked;
   way->preempted += preemptions () != before;
 }
 

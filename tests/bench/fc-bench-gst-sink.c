@@ -39,26 +39,18 @@ read_whole (const void *memory, size_t size)
   return sum;
 }
 
-static int64_t
-thread_cpu_ns (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
-  return now.tv_sec * SEC + now.tv_nsec;
-}
-
 /* What one does who has frames in memory of its own. */
 static void
 read_in_place (BenchSink *self)
 {
   size_t size = shared->config.size;
-  int64_t start = thread_cpu_ns ();
+  int64_t start = clock_ns (CLOCK_THREAD_CPUTIME_ID);
   uint64_t sum = read_whole (
       self->memory + self->turn++ % (IN_PLACE / size) * size, size);
 
   atomic_fetch_add (&self->seen->sum, sum);
-  atomic_fetch_add (&self->seen->in_place, thread_cpu_ns () - start);
+  atomic_fetch_add (&self->seen->in_place,
+                    clock_ns (CLOCK_THREAD_CPUTIME_ID) - start);
 }
 
 static void

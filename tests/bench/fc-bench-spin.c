@@ -74,16 +74,6 @@ send_one (int way, uint64_t n)
   commits[way][n] = now_ns () - shared->sent;
 }
 
-/* Processor time so far, of a process's own clock. */
-static int64_t
-cpu_of (clockid_t clock)
-{
-  struct timespec time;
-
-  clock_gettime (clock, &time);
-  return time.tv_sec * SEC + time.tv_nsec;
-}
-
 /* The other consumers sleep meanwhile. What a consumer looks for after the
  * last frame counts up to the time at which the next one would have come. */
 static void
@@ -99,15 +89,15 @@ take_turn (int way, uint64_t turn)
     {
       if (n == first + warm_up)
         {
-          consumer_began = cpu_of (clock);
-          writer_began = cpu_of (CLOCK_PROCESS_CPUTIME_ID);
+          consumer_began = clock_ns (clock);
+          writer_began = clock_ns (CLOCK_PROCESS_CPUTIME_ID);
         }
       send_one (way, n);
       sleep_until (next += interval);
       AWAIT (shared->had[way] == n + 1, "the frame before");
     }
-  consumer_cpu[way] += cpu_of (clock) - consumer_began;
-  writer_cpu[way] += cpu_of (CLOCK_PROCESS_CPUTIME_ID) - writer_began;
+  consumer_cpu[way] += clock_ns (clock) - consumer_began;
+  writer_cpu[way] += clock_ns (CLOCK_PROCESS_CPUTIME_ID) - writer_began;
   AWAIT (waiting_consumers (names[way]) == 1, "a consumer to fall asleep");
 }
 

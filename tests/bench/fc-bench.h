@@ -30,12 +30,18 @@ static char bench_dir[64];
 static pid_t bench_parent, bench_cleaner;
 
 static inline int64_t
-now_ns (void)
+clock_ns (clockid_t clock)
 {
   struct timespec now;
 
-  clock_gettime (CLOCK_MONOTONIC, &now);
+  clock_gettime (clock, &now);
   return now.tv_sec * SEC + now.tv_nsec;
+}
+
+static inline int64_t
+now_ns (void)
+{
+  return clock_ns (CLOCK_MONOTONIC);
 }
 
 static inline void
