@@ -317,8 +317,10 @@ death_of_the_writer_is_seen (void)
  */
 
 static void
-check_sleeps (fc_writer_t *writer, const fc_consumer_options_t *options)
+check_sleeps (const fc_consumer_options_t *options)
 {
+  fc_writer_options_t ring = small_ring ();
+  fc_writer_t *writer = writer_new ("cam0", &ring);
   fc_consumer_t *consumer = consumer_with ("cam0", options);
   fc_frame_t frame = FC_FRAME_INIT;
 
@@ -327,52 +329,44 @@ check_sleeps (fc_writer_t *writer, const fc_consumer_options_t *options)
   CHECK_RET (fc_consumer_read (consumer, &frame, 5 * MS), FC_TIMEOUT);
   CHECK_CMP (sleeps, >=, 1u);
   fc_consumer_close (consumer);
+  fc_writer_close (writer);
 }
 
 static void
 nobody_does_who_did_not_ask_for_it (void)
 {
-  fc_writer_options_t options = small_ring ();
-  fc_writer_t *writer = writer_new ("cam0", &options);
   fc_consumer_options_t other = from (FC_START_LIVE);
 
   processors = 2;
   CHECK_EQ (other.spin_ns, 0);
-  check_sleeps (writer, &other);
+  check_sleeps (&other);
   /* compiled when there was no such option: what lies there is not it */
   other.struct_size = offsetof (fc_consumer_options_t, spin_ns);
   other.spin_ns = UINT64_MAX;
-  check_sleeps (writer, &other);
+  check_sleeps (&other);
   other.spin_ns = SPIN;
-  check_sleeps (writer, &other);
-  fc_writer_close (writer);
+  check_sleeps (&other);
 }
 
 static void
 observer_does_not (void)
 {
-  fc_writer_options_t options = small_ring ();
-  fc_writer_t *writer = writer_new ("cam0", &options);
   fc_consumer_options_t other = from (FC_START_LIVE);
 
   processors = 2;
   other.spin_ns = SPIN;
   other.observe = 1;
-  check_sleeps (writer, &other);
-  fc_writer_close (writer);
+  check_sleeps (&other);
 }
 
 static void
 nobody_does_on_the_only_processor (void)
 {
-  fc_writer_options_t options = small_ring ();
-  fc_writer_t *writer = writer_new ("cam0", &options);
   fc_consumer_options_t other = from (FC_START_LIVE);
 
   processors = 1;
   other.spin_ns = SPIN;
-  check_sleeps (writer, &other);
-  fc_writer_close (writer);
+  check_sleeps (&other);
 }
 
 static void
