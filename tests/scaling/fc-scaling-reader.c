@@ -1,4 +1,4 @@
-/* An observer at the last machine: reads the pictures of a slot and prints a
+/* A viewer at the last machine: reads the pictures of a slot and prints a
  * line for each: its number, how long ago it was captured and what the reader
  * lost before it; and a line for whatever else its slot goes through.
  *
