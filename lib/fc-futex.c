@@ -97,7 +97,7 @@ fc_futex_wake (_Atomic uint32_t *word, int sleepers)
 }
 
 void
-fc_futex_wake_own (_Atomic uint32_t *word, int sleepers)
+fc_futex_wake_own (_Atomic uint32_t *word)
 {
-  (void) syscall (SYS_FUTEX, word, FUTEX_WAKE_PRIVATE, sleepers, NULL, NULL, 0);
+  (void) syscall (SYS_FUTEX, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }

@@ -23,7 +23,7 @@ fc_housekeeper_ask (fc_writer_t *writer, uint32_t work)
   /* fc_housekeeper_ask:A, pairs with keep_house:A: whoever finds nothing
    * asked wakes. */
   if (atomic_fetch_or_explicit (&writer->work, work, memory_order_seq_cst) == 0)
-    fc_futex_wake_own (&writer->work, 1);
+    fc_futex_wake_own (&writer->work);
 }
 
 static fc_generation_t *

@@ -17,5 +17,5 @@ fc_mutex_wait (fc_mutex_t *mutex)
 void
 fc_mutex_wake (fc_mutex_t *mutex)
 {
-  fc_futex_wake_own (&mutex->state, 1);
+  fc_futex_wake_own (&mutex->state);
 }

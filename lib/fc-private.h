@@ -97,9 +97,9 @@ void fc_futex_wait_own (const _Atomic uint32_t *word, uint32_t value,
 void fc_futex_wait_either (const _Atomic uint32_t *word, uint32_t value,
                            const _Atomic uint32_t *own, uint32_t own_value,
                            uint64_t until);
-/* Wake so many who sleep on WORD, or on a word of this process alone. */
+/* Wake so many who sleep on WORD, or one on a word of this process alone. */
 void fc_futex_wake (_Atomic uint32_t *word, int sleepers);
-void fc_futex_wake_own (_Atomic uint32_t *word, int sleepers);
+void fc_futex_wake_own (_Atomic uint32_t *word);
 
 /* Times in a ring are those of the machine's own monotonic clock, so that all
  * processes understand them: what is to be added to get this process's, which

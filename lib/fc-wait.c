@@ -306,7 +306,7 @@ fc_consumer_interrupt (fc_consumer_t *c)
   /* fc_consumer_interrupt:A, pairs with is_interrupted:A. */
   atomic_store_explicit (&c->interrupted, 1, memory_order_seq_cst);
   (void) !write (c->event_fd, &one, sizeof one);
-  fc_futex_wake_own (&c->interrupted, 1);
+  fc_futex_wake_own (&c->interrupted);
   /* fc_consumer_interrupt:B, pairs with set_attachment:A: the attachment
    * is not left while one of these is under way. */
   atomic_fetch_add_explicit (&c->interrupters, 1, memory_order_seq_cst);
