@@ -112,3 +112,51 @@ make_slot_dir () {
   [[ -d $base && -w $base ]] || die "$base is missing or may not be written"
   mktemp -d "$base/framecache-$1.XXXXXX"
 }
+
+# Another Debian system in a folder: $as_root comes before what takes root.
+become_root () {
+  as_root=()
+  [[ $(id -u) -ne 0 ]] || return 0
+  command -v sudo >/dev/null || die "takes root: mounts and another system"
+  as_root=(sudo "--preserve-env=http_proxy,https_proxy,no_proxy")
+}
+
+# copy_tree FOLDER: the tree as it is, with what is not committed, and nothing
+# built.
+copy_tree () {
+  "${as_root[@]}" rm -rf -- "$1"
+  "${as_root[@]}" mkdir -p "$1"
+  git -C "$fc_root" ls-files -z -co --exclude-standard |
+    (cd "$fc_root" && while IFS= read -r -d '' name; do
+      [[ ! -e $name ]] || printf '%s\0' "$name"
+    done) |
+    tar -C "$fc_root" --null --files-from=- --owner=0 --group=0 -cf - |
+    "${as_root[@]}" tar -C "$1" -xf -
+}
+
+# enter_debian FOLDER WORD...: run the words in the system in FOLDER, in its
+# /src. Not by chroot, in which no user namespace can be made, as tests do.
+enter_debian () {
+  # shellcheck disable=SC2016 # that shell's own variables
+  "${as_root[@]}" unshare --mount --pid --fork --kill-child \
+    --propagation private bash -euc '
+    root=$1 && shift
+    mount --bind "$root" "$root"
+    cd "$root"
+    mount --rbind /dev dev
+    mount -t tmpfs -o mode=1777 tmpfs dev/shm
+    mount --rbind /sys sys
+    mount -t proc proc proc
+    mount -t tmpfs -o mode=755 tmpfs run
+    mount -t tmpfs -o mode=1777 tmpfs mnt
+    rm -f etc/resolv.conf
+    cat /etc/resolv.conf >etc/resolv.conf
+    pivot_root . mnt
+    umount -l mnt
+    cd /src
+    exec env -i HOME=/root LANG=C.UTF-8 TERM="${TERM-dumb}" \
+      PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+      ${http_proxy+http_proxy="$http_proxy"} \
+      ${https_proxy+https_proxy="$https_proxy"} \
+      ${no_proxy+no_proxy="$no_proxy"} "$@"' enter "$@"
+}
