@@ -28,7 +28,7 @@ packages_registry=(
 packages_gate=(
   iproute2 dbus libglib2.0-bin python3-gi gir1.2-glib-2.0 systemd
   bash-completion man-db mandoc python3-prometheus-client
-  git g++ clang clang-format clang-tidy shellcheck cppcheck gcovr spin valgrind
+  mmdebstrap git g++ clang clang-format clang-tidy shellcheck cppcheck gcovr spin valgrind
   strace abigail-tools
   binutils libfontconfig-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
   gcc-i686-linux-gnu libc6-dev-i386-cross musl-tools qemu-user forensics-samples-files

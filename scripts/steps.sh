@@ -392,6 +392,10 @@ END
   "$work/tiny++"
 }
 
+step_packages () {
+  run_listing '^not ok' "$fc_root/tests/packages/run"
+}
+
 step_docs () {
   "$fc_root/tests/docs/run" --scratch "$work/docs" \
     --count "$results/$step.cases"
