@@ -88,6 +88,7 @@ FC_BEGIN_DECLS
  *              made by an incompatible version
  */
 
+/* No time, no frame's number, and no end of a wait. */
 #define FC_TIME_NONE UINT64_MAX
 #define FC_SEQ_NONE UINT64_MAX
 #define FC_FOREVER (-1)
@@ -114,6 +115,7 @@ FC_API const char *fc_error_detail (void);
 /* The version of the library that runs, as "1.2.3". Never NULL. */
 FC_API const char *fc_version (void);
 
+/* How much a message matters. */
 typedef enum
 {
   FC_LOG_ERROR = 1,   /* the slot or the handle can not go on */
@@ -214,6 +216,7 @@ typedef struct
  * beyond that until they are dropped. */
 typedef struct fc_writer fc_writer_t;
 
+/* What a slot is made with. Where a default is named, 0 stands for it. */
 typedef struct
 {
   uint32_t struct_size;
@@ -249,6 +252,7 @@ typedef struct
         FC_SHARE_USER, FC_SHARE_USER, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL    \
   }
 
+/* What a writer did, and what its ring takes. */
 typedef struct
 {
   uint32_t struct_size;
@@ -426,6 +430,7 @@ typedef enum
                            back than the margin, or else the newest frame */
 } fc_on_lap_t;
 
+/* How a slot is to be read. */
 typedef struct
 {
   uint32_t struct_size;
@@ -464,6 +469,7 @@ typedef struct
         -1, NULL, NULL, 0                                                      \
   }
 
+/* Where a consumer is, and what it got since it attached or sought last. */
 typedef struct
 {
   uint32_t struct_size;
@@ -593,6 +599,7 @@ FC_API void fc_consumer_close (fc_consumer_t *consumer);
 
 /* Slots ---------------------------------------------------------------- */
 
+/* What became of a slot's writer, or of the slot. */
 typedef enum
 {
   FC_STATE_RESERVED = 0, /* no writer yet */
@@ -603,6 +610,7 @@ typedef enum
   FC_STATE_LOST = 5 /* was live, and its writer is dead */
 } fc_state_t;
 
+/* A slot as it was when it was looked at. */
 typedef struct
 {
   uint32_t struct_size;
@@ -645,6 +653,7 @@ typedef struct
   uint32_t padding;
 } fc_slot_stat_t;
 
+/* A consumer of a slot, observers not among them. */
 typedef struct
 {
   uint32_t struct_size;
@@ -744,6 +753,7 @@ FC_API int fc_slot_remove (const char *dir, const char *slot, int force);
  * Nothing that lives is touched. Returns how many things were collected. */
 FC_API int fc_slot_gc (const char *dir, const char *slot, uint64_t age);
 
+/* What a slot would take. */
 typedef struct
 {
   uint32_t struct_size;
