@@ -14,7 +14,7 @@ gst_fc_share_get_type (void)
   static gsize type = 0;
   static const GEnumValue values[] = {
     { FC_SHARE_USER, "The writer's user", "user" },
-    { FC_SHARE_GROUP, "And the group of the slot's directory", "group" },
+    { FC_SHARE_GROUP, "Also the group of the slot's directory", "group" },
     { FC_SHARE_ALL, "Everybody", "all" },
     { 0, NULL, NULL },
   };
