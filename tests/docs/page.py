@@ -12,6 +12,7 @@ text, and the line above it may say how it is to be run:
                                        20,000 bytes; has to end with 0
   <!-- docs-test: save FILE -->        c: written into FILE for the next block
   <!-- docs-test: same-as FILE -->     c: FILE of the tree is the same
+  <!-- docs-test: lines-of FILE -->    c: each line is, or ends, one of FILE's
   <!-- docs-test: output -->           text: what the last sh block printed
   <!-- docs-test: gate -->             scripts/test, test-debian or bench: its
                                        options and what it is to run are
@@ -285,6 +286,11 @@ class Runner:
         elif block.kind == "c" and block.how == "same-as":
             if (ROOT / block.argument).read_text().strip() != block.text:
                 raise Failure(f"differs from {block.argument}")
+        elif block.kind == "c" and block.how == "lines-of":
+            lines = (ROOT / block.argument).read_text().split("\n")
+            for line in map(str.strip, block.text.splitlines()):
+                if not any(other.endswith(line) for other in lines):
+                    raise Failure(f"not in {block.argument}: {line}")
         elif block.kind == "text" and block.how == "output":
             if self.output.strip() != block.text.strip():
                 raise Failure("the last block printed:\n" + self.output)
