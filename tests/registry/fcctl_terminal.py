@@ -29,6 +29,7 @@ class Screen:
         self.modes = {'1049': False, '25': True, '7': True, '2026': False}
         self.row = self.column = 0
         self.colors = set()
+        self.color = '0'
         self.pending = ''
 
     def resize(self, columns, lines):
@@ -37,6 +38,11 @@ class Screen:
 
     def clear(self):
         self.cells = [[' '] * self.columns for _ in range(self.lines)]
+        self.painted = [['0'] * self.columns for _ in range(self.lines)]
+
+    def _erase(self, row, column=0):
+        self.cells[row][column:] = [' '] * (self.columns - column)
+        self.painted[row][column:] = ['0'] * (self.columns - column)
 
     def text(self):
         return [''.join(row).rstrip() for row in self.cells]
@@ -47,19 +53,18 @@ class Screen:
             self.modes[parameters] = letter == 'h'
         elif letter == 'm':
             self.colors.add(parameters)
+            self.color = parameters
         elif letter == 'H':
             assert parameters == ''
             self.row = self.column = 0
         elif letter == 'K':
-            self.cells[self.row][self.column:] = (
-                [' '] * (self.columns - self.column))
+            self._erase(self.row, self.column)
         elif letter == 'J' and parameters == '2':
             self.clear()
         elif letter == 'J':
-            self.cells[self.row][self.column:] = (
-                [' '] * (self.columns - self.column))
+            self._erase(self.row, self.column)
             for row in range(self.row + 1, self.lines):
-                self.cells[row] = [' '] * self.columns
+                self._erase(row)
         else:
             raise AssertionError(f'ESC [ {parameters} {letter}')
 
@@ -74,6 +79,7 @@ class Screen:
             assert self.column < self.columns, (
                 f'wider than {self.columns}: {"".join(self.cells[self.row])}')
             self.cells[self.row][self.column] = c
+            self.painted[self.row][self.column] = self.color
             self.column += 1
 
     def feed(self, text):
