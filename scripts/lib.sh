@@ -22,6 +22,10 @@ packages_gst=(
 packages_peers=(
   gstreamer1.0-pipewire pipewire pipewire-bin wireplumber dbus
 )
+# What shows a window where nobody looks.
+packages_pictures=(
+  xvfb xterm fonts-dejavu-core
+)
 packages_registry=(
   libglib2.0-dev libglib2.0-dev-bin libjson-glib-dev scdoc
 )
