@@ -396,6 +396,16 @@ step_packages () {
   run_listing '^not ok' "$fc_root/tests/packages/run"
 }
 
+# Those of the tree must not show what is no more: the titles in fcctl top.
+step_pictures () {
+  local made=$work/pictures
+  "$fc_root/scripts/pictures" --no-setup --build "$work/gcc" --output "$made"
+  diff <(grep 'class="c7"' "$fc_root/docs/pictures/top.svg" |
+    sed 's/<[^>]*>//g') <(grep 'class="c7"' "$made/top.svg" |
+    sed 's/<[^>]*>//g') ||
+    die "docs/pictures/top.svg is old: scripts/pictures makes it anew"
+}
+
 step_docs () {
   "$fc_root/tests/docs/run" --scratch "$work/docs" \
     --count "$results/$step.cases"
