@@ -104,9 +104,38 @@ next_writer_makes_a_ring_of_its_own (void)
   fc_writer_close (writer);
 }
 
+/* A writer of the other version took the slot over: its ring has the name. */
+static void
+reader_of_the_ring_before_is_told (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_consumer_t *consumer;
+  uint64_t next = 7 - options.ring_depth;
+  fc_frame_t frame = FC_FRAME_INIT;
+  char other[400];
+  int ready = event_new ();
+  pid_t pid = spawn (live, &ready);
+
+  event_wait (ready);
+  consumer = consumer_new ("cam0", FC_START_OLDEST);
+  kill9 (pid);
+  snprintf (other, sizeof other, "%s", in_dir ("cam1.ring"));
+  put (writer_new ("cam1", &options), 1);
+  ((fc_ring_header_t *) bytes_map (other))->layout_version = OTHER;
+  CHECK_EQ (rename (other, in_dir ("cam0.ring")), 0);
+
+  CHECK_RET (drain (consumer, &next), FC_TIMEOUT);
+  CHECK_EQ (next, 7);
+  WAIT_UNTIL (fc_consumer_read (consumer, &frame, SLICE) == FC_REPLACED);
+  CHECK_RET (fc_consumer_attach (consumer, 0), -EPROTO);
+  check_sentence ();
+  fc_consumer_close (consumer);
+}
+
 static const test_t tests[] = {
   TEST (readers_refuse_it_and_name_both_versions),
   TEST (live_writer_keeps_its_slot),
   TEST (next_writer_makes_a_ring_of_its_own),
+  TEST (reader_of_the_ring_before_is_told),
 };
 TEST_MAIN (tests)
