@@ -3,15 +3,16 @@
 
 The blocks of a page are run in their order in a copy of the tree, as a
 reader would: what one block exports, the next ones see, and what one starts
-in the background ends at the next heading. A block is fenced as sh, c or
-text, and the line above it may say how it is to be run:
+in the background ends at the next heading. A block is fenced as sh, text or
+code (c, cpp, python, make, meson, cmake), and the line above it may say how
+it is to be run:
 
   <!-- docs-test: background -->       runs until the next heading; then it is
                                        interrupted and has to end
   <!-- docs-test: interrupt FILE -->   interrupted once FILE has grown to
                                        20,000 bytes; has to end with 0
-  <!-- docs-test: save FILE -->        c: written into FILE for the next block
-  <!-- docs-test: same-as FILE -->     c: FILE of the tree is the same
+  <!-- docs-test: save FILE -->        code: written into FILE for what follows
+  <!-- docs-test: same-as FILE -->     code: FILE of the tree is the same
   <!-- docs-test: lines-of FILE -->    c: each line is, or ends, one of FILE's
   <!-- docs-test: output -->           text: what the last sh block printed
   <!-- docs-test: gate -->             scripts/test, test-debian or bench: its
@@ -38,6 +39,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BOUND = 240  # seconds that one block may take
 GROWN = 20000  # bytes
+CODE = ("c", "cpp", "python", "make", "meson", "cmake")
 MARK = re.compile(r"<!-- docs-test: (\S+) ?(.*?) ?-->$")
 # What runs for long, and what lists what it can be told to run.
 GATES = {"scripts/test": "scripts/test",
@@ -281,9 +283,9 @@ class Runner:
             self.run_interrupted(text, block.argument)
         elif block.kind == "sh" and block.how == "gate":
             self.look_at_gate(block.text)
-        elif block.kind == "c" and block.how == "save":
+        elif block.kind in CODE and block.how == "save":
             (self.tree / block.argument).write_text(block.text + "\n")
-        elif block.kind == "c" and block.how == "same-as":
+        elif block.kind in CODE and block.how == "same-as":
             if (ROOT / block.argument).read_text().strip() != block.text:
                 raise Failure(f"differs from {block.argument}")
         elif block.kind == "c" and block.how == "lines-of":
