@@ -41,14 +41,14 @@ typedef struct
 
 /* The mean brightness of the pixels from LEFT to RIGHT, FROM line to TO. */
 static int
-mean (const unsigned char *luma, size_t stride, unsigned left, unsigned right,
-      unsigned from, unsigned to)
+mean (const picture_t *picture, const unsigned char *luma, unsigned left,
+      unsigned right, unsigned from, unsigned to)
 {
   uint64_t sum = 0;
 
   for (unsigned y = from; y < to; y++)
     for (unsigned x = left; x < right; x++)
-      sum += luma[y * stride + x];
+      sum += luma[y * picture->stride + x * picture->step];
   return (int) (sum / ((uint64_t) (right - left) * (to - from)));
 }
 
@@ -68,9 +68,9 @@ changed_fields (motion_t *motion, const picture_t *picture,
         const unsigned right = picture->width * (column + 1) / COLUMNS;
         const unsigned from = picture->height * row / ROWS;
         const unsigned to = picture->height * (row + 1) / ROWS;
-        const int now = mean (luma, picture->stride, left,
-                              right > left ? right : left + 1, from,
-                              to > from ? to : from + 1);
+        const int now
+            = mean (picture, luma, left, right > left ? right : left + 1, from,
+                    to > from ? to : from + 1);
 
         if (motion->has_means
             && abs (now - motion->means[row][column]) >= CHANGE)

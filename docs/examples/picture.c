@@ -48,20 +48,34 @@ pixels (const char *caps, const char *name)
   return number <= SIDE_MAX ? (unsigned) number : 0;
 }
 
-/* All of these begin with a plane of brightness, line after line. */
-static int
-begins_with_brightness (const char *format)
+/* Where the brightness is in the formats that have some. */
+static const struct
 {
-  static const char *const formats[]
-      = { "NV12", "NV21", "I420", "YV12", "Y42B", "Y444", "GRAY8" };
+  const char *name;
+  unsigned offset; /* bytes, of the first pixel's */
+  unsigned step;
+} formats[] = {
+  { "GRAY8", 0, 1 }, { "I420", 0, 1 }, { "NV12", 0, 1 },
+  { "NV21", 0, 1 },  { "UYVY", 1, 2 }, { "Y42B", 0, 1 },
+  { "Y444", 0, 1 },  { "YUY2", 0, 2 }, { "YV12", 0, 1 },
+};
 
+/* Sets what PICTURE's format, which TEXT begins with, says: 1, or 0 for one
+ * that is not known. */
+static int
+set_format (picture_t *picture, const char *text)
+{
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
     {
-      const size_t length = strlen (formats[i]);
+      const size_t length = strlen (formats[i].name);
 
-      if (strncmp (format, formats[i], length) == 0
-          && (format[length] == '\0' || strchr (", ", format[length])))
-        return 1;
+      if (strncmp (text, formats[i].name, length) == 0
+          && (text[length] == '\0' || strchr (", ", text[length]) != NULL))
+        {
+          picture->offset = formats[i].offset;
+          picture->step = formats[i].step;
+          return 1;
+        }
     }
   return 0;
 }
@@ -79,13 +93,13 @@ picture_from_caps (picture_t *picture, const void *caps, size_t size)
   format = field (text, "format");
   picture->width = pixels (text, "width");
   picture->height = pixels (text, "height");
-  /* Where nothing else is said, a line begins at a multiple of 4 bytes. */
-  picture->offset = 0;
-  picture->stride = (picture->width + 3u) & ~3u;
   known = strncmp (text, raw, sizeof raw - 1) == 0 && format != NULL
-          && begins_with_brightness (format) && picture->width > 0
+          && set_format (picture, format) && picture->width > 0
           && picture->height > 0;
   free (text);
+  /* Where nothing else is said, a line begins at a multiple of 4 bytes. */
+  if (known)
+    picture->stride = (picture->width * picture->step + 3u) & ~3u;
   return known;
 }
 
@@ -142,7 +156,7 @@ read_video_meta (picture_t *picture, const unsigned char *at, size_t size)
   if (number (at + 8, 4) != picture->width
       || number (at + 12, 4) != picture->height)
     return 0;
-  picture->offset = number (at + plane, 8);
+  picture->offset += number (at + plane, 8);
   picture->stride = number (at + plane + 8, 4);
   return 1;
 }
@@ -161,8 +175,10 @@ picture_of_frame (picture_t *picture, const picture_t *usual,
 
   /* Another process said all this: look before reading. The last line may end
    * with its last pixel. */
-  if (picture->stride < picture->width || picture->stride > SIDE_MAX * 4)
+  if (picture->stride < picture->width * picture->step
+      || picture->stride > SIDE_MAX * 4)
     return 0;
-  bytes = picture->stride * (picture->height - 1) + picture->width;
+  bytes = picture->stride * (picture->height - 1)
+          + (picture->width - 1) * picture->step + 1;
   return bytes <= frame->size && picture->offset <= frame->size - bytes;
 }

@@ -16,11 +16,12 @@ typedef struct
   unsigned width;  /* pixels */
   unsigned height; /* lines */
   size_t offset;   /* bytes from the frame's first one to the picture's */
-  size_t stride;   /* bytes from a line to the next one: at least the width */
+  size_t stride;   /* bytes from a line to the next one, with its padding */
+  unsigned step;   /* bytes from a pixel to the next one */
 } picture_t;
 
-/* What the SIZE bytes of CAPS say: 1, or 0 where they are not of a picture
- * whose brightness is a plane of one byte a pixel. */
+/* What the SIZE bytes of CAPS say: 1, or 0 where they are not of a picture with
+ * a byte of brightness for each pixel in its first plane. */
 int picture_from_caps (picture_t *picture, const void *caps, size_t size);
 
 /* What FRAME, whose slot's picture is USUAL, says: 1, or 0 where it is not

@@ -42,8 +42,9 @@ def i420(width, height):
 
 
 # By GStreamer's names. Those of 4 bytes keep their order: BGRx is blue first.
+# YUY2 is brightness and then colour, UYVY the other way round.
 LAYOUTS = {"GRAY8": packed(1), "RGB": packed(3), "BGR": packed(3),
-           "NV12": nv12, "I420": i420,
+           "NV12": nv12, "I420": i420, "YUY2": packed(2), "UYVY": packed(2),
            **{name: packed(4) for name in (
                "RGBx", "BGRx", "xRGB", "xBGR", "RGBA", "BGRA", "ARGB",
                "ABGR")}}

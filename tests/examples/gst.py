@@ -83,6 +83,15 @@ def motion_says_what_it_can_not_read(place):
                  "fcsink slot=cam0").end()
     motion.expect("99 x 20 pixels")
     motion.expect("it moves")
+    motion.expect("the writer has ended")
+    # As cameras have it, where each second byte is brightness.
+    for name in "YUY2", "UYVY":
+        place.launch("videotestsrc pattern=ball num-buffers=30 ! video/x-raw,"
+                     f"format={name},width=322,height=242 ! fcsink slot=cam0"
+                     ).end()
+        motion.expect("322 x 242 pixels")
+        assert motion.expect("it moves").endswith(" at 165, 125"), motion.said
+        motion.expect("the writer has ended")
     motion.interrupt()
 
 
