@@ -5,8 +5,9 @@
  * usage: motion SLOT
  *
  * It needs libfc alone, and looks at the pictures where the writer put them:
- * nothing is copied. It waits for the slot, follows writers that end, die, or
- * change the size of their pictures, and runs until Ctrl-C.
+ * nothing is copied, unless the slot lets this user read and not hold frames.
+ * It waits for the slot, follows writers that end, die, or change the size of
+ * their pictures, and runs until Ctrl-C.
  */
 #include "picture.h"
 
@@ -160,12 +161,25 @@ attach (motion_t *motion)
   return r;
 }
 
+/* The next frame, in place: *LEASED is 1, and it has to be released. Or a copy,
+ * good until the next call, where leases are out or not for this user. */
+static int
+next_frame (motion_t *motion, fc_frame_t *frame, int *leased)
+{
+  const int r = fc_consumer_lease (motion->consumer, frame, FC_FOREVER);
+
+  *leased = r >= 0;
+  if (r != -EAGAIN && r != -EPERM)
+    return r;
+  return fc_consumer_read (motion->consumer, frame, FC_FOREVER);
+}
+
 /* One frame, or one thing that happened: below 0 it can not go on. */
 static int
 step (motion_t *motion)
 {
   fc_frame_t frame = FC_FRAME_INIT;
-  int r = fc_consumer_lease (motion->consumer, &frame, FC_FOREVER);
+  int leased, r = next_frame (motion, &frame, &leased);
 
   switch (r)
     {
@@ -177,7 +191,8 @@ step (motion_t *motion)
       if (frame.info.flags & FC_FRAME_EPOCH)
         begin_anew (motion);
       look_at (motion, &frame);
-      fc_consumer_release (motion->consumer, &frame);
+      if (leased)
+        fc_consumer_release (motion->consumer, &frame);
       return 0;
     case FC_EOS:
       printf ("the writer has ended; waiting for the next one\n");

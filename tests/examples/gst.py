@@ -3,7 +3,7 @@
 
 import json
 
-from harness import main
+from harness import PROGRAMS, main
 
 SIZE = 320 * 240 * 3 // 2
 RAW = "video/x-raw,width=320,height=240,framerate=30/1"
@@ -68,6 +68,19 @@ def motion_in_padded_frames(place):
         motion.expect("the writer has ended")
         running.end()
     assert all(abs(a - b) <= 6 for a, b in zip(*where)), where
+    motion.interrupt()
+
+
+def motion_copies_what_it_may_not_hold(place):
+    """Another user's frames, of a slot that lets all read and none hold."""
+    place.folder.chmod(0o755)
+    place.slots.chmod(0o755)
+    motion = place.start("setpriv", "--reuid=65534", "--clear-groups",
+                         PROGRAMS / "example-motion", "cam0")
+    place.launch(f"videotestsrc pattern=ball num-buffers=30 ! {RAW},"
+                 "format=NV12 ! fcsink slot=cam0 access=all").end()
+    motion.expect("it moves")
+    motion.expect("the writer has ended")
     motion.interrupt()
 
 
