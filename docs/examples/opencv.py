@@ -4,8 +4,8 @@
 
 usage: opencv.py SLOT [FRAMES]
 
-It takes python3-opencv, which Debian and Ubuntu build with GStreamer; wheels
-from PyPI are built without, and brightness.py shows what to do then.
+It takes Debian's python3-opencv, which is built with GStreamer; where yours is
+not, as in the wheels of pip, brightness.py shows another way.
 """
 
 import sys
