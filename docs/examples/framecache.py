@@ -17,6 +17,8 @@ The structs are those of framecache/fc.h, which says what the fields mean.
 
 import ctypes
 import errno
+import os
+import sys
 import weakref
 
 import numpy
@@ -128,6 +130,8 @@ class Consumer:
         options = Options(struct_size=ctypes.sizeof(Options), detached=1)
         options.position.start = start
         options.dir = directory.encode() if directory else None
+        # What fcctl top shows: without it, "python3" for each script.
+        options.name = os.path.basename(sys.argv[0]).encode()[:31] or None
         self.check(FC.fc_consumer_open(ctypes.byref(self.handle),
                                        slot.encode(), ctypes.byref(options)))
         try:

@@ -163,6 +163,13 @@ def in_ring(array):
     return any(first <= at < last for first, last, _ in mappings("/cam0.ring"))
 
 
+def others_see_the_scripts_name(place):
+    start(place)
+    with open_slot() as consumer:
+        consumer.next(WAIT)
+        place.example("slots").expect("    arrays.py, pid ")
+
+
 def arrays_are_read_only(place):
     start(place)
     with open_slot() as consumer:
