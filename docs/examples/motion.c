@@ -183,11 +183,11 @@ step (motion_t *motion)
 
   switch (r)
     {
-    case FC_DROPPED:
-      printf ("%" PRIu64 " frames were lost: this program was too slow\n",
-              frame.dropped);
-      /* fall through */
     case FC_OK:
+    case FC_DROPPED:
+      if (frame.dropped > 0)
+        printf ("%" PRIu64 " frames were lost: this program was too slow\n",
+                frame.dropped);
       if (frame.info.flags & FC_FRAME_EPOCH)
         begin_anew (motion);
       look_at (motion, &frame);
