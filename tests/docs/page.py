@@ -9,6 +9,7 @@ it is to be run:
 
   <!-- docs-test: background -->       runs until the next heading; then it is
                                        interrupted and has to end
+  <!-- docs-test: background page -->  the same, until the page ends
   <!-- docs-test: interrupt FILE -->   interrupted once FILE has grown to
                                        20,000 bytes; has to end with 0
   <!-- docs-test: save FILE -->        code: written into FILE for what follows
@@ -245,9 +246,12 @@ class Runner:
         process.send_signal(signal.SIGINT)
         self.finish(process, log, 20)
 
-    def end_background(self):
+    def end_background(self, page=True):
+        """End what runs until a heading and, with PAGE, until the end."""
         problem = None
-        for where, process, log in reversed(self.background):
+        ending = [b for b in self.background if page or b[0].argument != "page"]
+        for block, process, log in reversed(ending):
+            where = block.where
             gone = process.poll() is not None
             if not gone:
                 process.send_signal(signal.SIGINT)
@@ -260,7 +264,7 @@ class Runner:
             if gone:
                 problem = Failure(f"{where} ended by itself:\n"
                                   + self.tail(log))
-        self.background = []
+            self.background.remove((block, process, log))
         if problem:
             raise problem
 
@@ -270,7 +274,7 @@ class Runner:
             print("\n".join("  $ " + line for line in text.splitlines()),
                   flush=True)
         if block.kind == "heading":
-            self.end_background()
+            self.end_background(page=block.how == "end")
         elif block.kind == "installed":
             shutil.copytree(self.root, self.installed, symlinks=True)
         elif block.kind == "check" or block.kind == "sh" and not block.how:
@@ -278,7 +282,7 @@ class Runner:
             self.output = self.finish(self.start(text, log), log)
         elif block.kind == "sh" and block.how == "background":
             log = self.log()
-            self.background.append((block.where, self.start(text, log), log))
+            self.background.append((block, self.start(text, log), log))
         elif block.kind == "sh" and block.how == "interrupt":
             self.run_interrupted(text, block.argument)
         elif block.kind == "sh" and block.how == "gate":
@@ -331,7 +335,7 @@ class Runner:
             print(f"FAILED {failure}", flush=True)
             self.failed += 1
             return
-        blocks.append(Block("heading", f"{name}: end"))
+        blocks.append(Block("heading", f"{name}: end", ("end", "")))
         for block in blocks:
             try:
                 self.run_block(block)
