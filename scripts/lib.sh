@@ -165,3 +165,13 @@ enter_debian () {
       ${https_proxy+https_proxy="$https_proxy"} \
       ${no_proxy+no_proxy="$no_proxy"} "$@"' enter "$@"
 }
+
+# shown PAGE NAME: the commands of the tree's PAGE that are marked to be run by
+# a test, under that NAME (tests/docs/page.py says how).
+shown () {
+  awk -v name="$2" '
+    /^<!-- docs-test: by / { marked = $5 == name }
+    /^```/ { inside = !inside && marked; if (!inside) marked = 0; next }
+    inside { print; some = 1 }
+    END { exit !some }' "$fc_root/$1" || die "$1 has no commands named $2"
+}

@@ -19,6 +19,8 @@ it is to be run:
   <!-- docs-test: gate -->             scripts/test, test-debian or bench: its
                                        options and what it is to run are
                                        looked at
+  <!-- docs-test: by FILE NAME -->     FILE, a test, takes the block from this
+                                       page by "shown PAGE NAME" and runs it
   <!-- docs-test: installed -->        a line of its own: what is installed by
                                        now is what the other pages run with
 
@@ -270,7 +272,7 @@ class Runner:
 
     def run_block(self, block):
         text = self.substituted(block.text)
-        if block.kind in ("sh", "check") and block.how != "gate":
+        if block.kind in ("sh", "check") and block.how not in ("gate", "by"):
             print("\n".join("  $ " + line for line in text.splitlines()),
                   flush=True)
         if block.kind == "heading":
@@ -297,6 +299,8 @@ class Runner:
             for line in map(str.strip, block.text.splitlines()):
                 if not any(other.endswith(line) for other in lines):
                     raise Failure(f"not in {block.argument}: {line}")
+        elif block.kind == "sh" and block.how == "by":
+            self.look_for_its_test(block)
         elif block.kind == "text" and block.how == "output":
             if self.output.strip() != block.text.strip():
                 raise Failure("the last block printed:\n" + self.output)
@@ -307,6 +311,13 @@ class Runner:
         else:
             raise Failure(f"nothing covers a block of kind '{block.kind}' "
                           f"marked '{block.how}'")
+
+    @staticmethod
+    def look_for_its_test(block):
+        test, name = block.argument.split()
+        page = block.where.rpartition(":")[0]
+        if f"shown {page} {name}" not in (ROOT / test).read_text():
+            raise Failure(f"{test} does not run it")
 
     def look_at_gate(self, text):
         def told(command, option):
