@@ -5,9 +5,10 @@
 # run; processes go into pids, files into $work.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-# start_display SIZE: sets $DISPLAY
+# start_display SIZE: sets $DISPLAY. It stays when the last window goes, as a
+# look's does: a reset would refuse whoever comes meanwhile.
 start_display () {
-  Xvfb -displayfd 3 -screen 0 "$1x24" -nolisten tcp 3>"$work/display" \
+  Xvfb -displayfd 3 -screen 0 "$1x24" -noreset -nolisten tcp 3>"$work/display" \
     >"$work/xvfb.log" 2>&1 </dev/null &
   pids+=($!)
   await 60 test -s "$work/display" || die "Xvfb did not start"
