@@ -2,6 +2,7 @@
 """The examples that need libfc alone."""
 
 import re
+import signal
 
 from harness import main
 
@@ -46,6 +47,22 @@ def motion_follows_its_writers(place):
     assert line.startswith("0.033 s"), line
     motion.interrupt()
     third.interrupt()
+
+
+def motion_tells_what_it_lost(place):
+    """Stopped until the writer has gone round its ring of 60 frames."""
+    motion = place.example("motion", "square")
+    writer = place.example("moving-square", "square", "210")
+    motion.expect("it moves")
+    motion.process.send_signal(signal.SIGSTOP)
+    writer.end()
+    motion.process.send_signal(signal.SIGCONT)
+    lost = int(motion.expect("frames were lost").split()[0])
+    assert 0 < lost < 150, lost
+    # The last 60 are there: the square rests in 150 to 179, and moves then.
+    motion.expect("frame 180: it moves")
+    motion.expect("the writer has ended")
+    motion.interrupt()
 
 
 def slots_are_listed(place):

@@ -84,6 +84,21 @@ def motion_copies_what_it_may_not_hold(place):
     motion.interrupt()
 
 
+def motion_follows_a_change_of_format(place):
+    """The next writer after one that was killed has other caps."""
+    motion = place.example("motion", "cam0")
+    first = place.example("moving-square", "cam0")
+    motion.expect("it moves")
+    first.kill()
+    motion.expect("the writer has died")
+    place.launch("videotestsrc pattern=ball num-buffers=30 ! video/x-raw,"
+                 "format=I420,width=322,height=242 ! fcsink slot=cam0").end()
+    motion.expect("the slot is made anew")
+    motion.expect("322 x 242 pixels")
+    assert motion.expect("it moves").endswith(" at 165, 125"), motion.said
+    motion.interrupt()
+
+
 def motion_says_what_it_can_not_read(place):
     """And goes on with the writer's next format."""
     motion = place.example("motion", "cam0")
