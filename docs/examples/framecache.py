@@ -15,6 +15,7 @@ It takes libfc and python3-numpy; it is an example, to be copied and changed.
 The structs are those of framecache/fc.h, which says what the fields mean.
 """
 
+import concurrent.futures
 import ctypes
 import errno
 import os
@@ -87,6 +88,8 @@ def library():
             ("fc_consumer_format", integer, [
                 pointer, ctypes.POINTER(pointer),
                 ctypes.POINTER(ctypes.c_size_t)]),
+            ("fc_consumer_interrupt", None, [pointer]),
+            ("fc_consumer_resume", None, [pointer]),
             ("fc_consumer_close", None, [pointer])):
         function = getattr(fc, name)
         function.restype, function.argtypes = result, arguments
@@ -164,17 +167,32 @@ class Consumer:
 
     def attach(self, wait=None):
         """Again after the end: with the next writer next () goes on."""
-        self.check(FC.fc_consumer_attach(self.handle, self.nanoseconds(wait)))
+        self.wait_for_slot(self.nanoseconds(wait))
         data, size = ctypes.c_void_p(), ctypes.c_size_t()
         result = FC.fc_consumer_format(self.handle, ctypes.byref(data),
                                        ctypes.byref(size))
         self.caps = (ctypes.string_at(data, size.value).decode()
                      if result == 0 else "")
 
+    def wait_for_slot(self, timeout):
+        """In a thread of its own, because Python heeds Ctrl-C only between two
+        calls of libfc. Asking again and again would lose the first frames of a
+        slot that comes between two times."""
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(lambda: self.check(
+                FC.fc_consumer_attach(self.handle, timeout)))
+            try:
+                waiting.result()
+            except KeyboardInterrupt:
+                FC.fc_consumer_interrupt(self.handle)
+                concurrent.futures.wait([waiting])
+                FC.fc_consumer_resume(self.handle)
+                raise
+
     def next(self, timeout=None):
         """The next frame, or None at the end of the stream. Raises Error, with
-        errno.ETIMEDOUT where none came in TIMEOUT seconds. Python heeds Ctrl-C
-        between two calls of libfc, so nothing here waits for long at once."""
+        errno.ETIMEDOUT where none came in TIMEOUT seconds. It waits for a
+        short time at once, and again: that loses no frame."""
         left = self.nanoseconds(timeout)
         while True:
             turn = 200_000_000 if left < 0 else min(left, 200_000_000)

@@ -110,9 +110,9 @@ def planes_of_padded_frames(place):
     writer.end()
 
 
-def start(place):
+def start(place, rate="framerate=30/1"):
     return place.launch(f"{LUMA} is-live=true ! video/x-raw,format=NV12,"
-                        "width=320,height=240 ! fcsink slot=cam0")
+                        f"width=320,height=240,{rate} ! fcsink slot=cam0")
 
 
 def mappings(name):
@@ -194,6 +194,18 @@ def iteration_ends_with_its_writer(place):
     assert [seq for seq, _, _ in seen] == list(range(first, 60)), seen
     for seq, pts, left in seen:
         assert pts == seq * 10**9 // 30 and left == 272 * seq // 60, seen
+
+
+def interrupt_ends_a_wait(place):
+    """For a slot, and for a frame."""
+    first = place.example("brightness.py", "cam0")
+    first.watches_for_a_slot()
+    first.interrupt()
+    second = place.example("brightness.py", "cam0")
+    second.watches_for_a_slot()
+    start(place, "framerate=1/100")
+    second.expect("frame 0: ")
+    second.interrupt()
 
 
 def timeout_is_an_error(place):

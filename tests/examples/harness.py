@@ -22,6 +22,15 @@ EXAMPLES = pathlib.Path(os.environ["EXAMPLES"])
 PROGRAMS = pathlib.Path(os.environ["PROGRAMS"])
 
 
+def links(folder):
+    """Where those in FOLDER point to; they come and go meanwhile."""
+    for name in os.listdir(folder):
+        try:
+            yield os.readlink(f"{folder}/{name}")
+        except FileNotFoundError:
+            continue
+
+
 class Program:
     """A process, with the lines that it prints as they come."""
 
@@ -54,6 +63,14 @@ class Program:
             self.said.append(line)
             if text in line:
                 return line
+
+    def watches_for_a_slot(self):
+        """Comes back once it waits for a slot that is not there."""
+        end = time.monotonic() + BOUND
+        folder = f"/proc/{self.process.pid}/fd"
+        while "anon_inode:inotify" not in links(folder):
+            assert time.monotonic() < end, f"{self.name} does not wait"
+            time.sleep(0.01)
 
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
