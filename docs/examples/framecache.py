@@ -129,7 +129,7 @@ class Consumer:
     For one thread at a time."""
 
     def __init__(self, slot, start=LIVE, wait=None, directory=None):
-        self.handle = ctypes.c_void_p()
+        self.handle, self.caps = ctypes.c_void_p(), ""
         options = Options(struct_size=ctypes.sizeof(Options), detached=1)
         options.position.start = start
         options.dir = directory.encode() if directory else None
@@ -166,21 +166,13 @@ class Consumer:
         return -1 if seconds is None else int(seconds * 1e9)
 
     def attach(self, wait=None):
-        """Again after the end: with the next writer next () goes on."""
-        self.wait_for_slot(self.nanoseconds(wait))
-        data, size = ctypes.c_void_p(), ctypes.c_size_t()
-        result = FC.fc_consumer_format(self.handle, ctypes.byref(data),
-                                       ctypes.byref(size))
-        self.caps = (ctypes.string_at(data, size.value).decode()
-                     if result == 0 else "")
-
-    def wait_for_slot(self, timeout):
-        """In a thread of its own, because Python heeds Ctrl-C only between two
+        """Again after the end: with the next writer next () goes on. The wait
+        is in a thread of its own, because Python heeds Ctrl-C only between two
         calls of libfc. Asking again and again would lose the first frames of a
         slot that comes between two times."""
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(lambda: self.check(
-                FC.fc_consumer_attach(self.handle, timeout)))
+                FC.fc_consumer_attach(self.handle, self.nanoseconds(wait))))
             try:
                 waiting.result()
             except KeyboardInterrupt:
@@ -188,6 +180,15 @@ class Consumer:
                 concurrent.futures.wait([waiting])
                 FC.fc_consumer_resume(self.handle)
                 raise
+
+    def read_format(self):
+        """Each writer may have another one, and a reserved slot has none before
+        its first."""
+        data, size = ctypes.c_void_p(), ctypes.c_size_t()
+        result = FC.fc_consumer_format(self.handle, ctypes.byref(data),
+                                       ctypes.byref(size))
+        self.caps = (ctypes.string_at(data, size.value).decode()
+                     if result == 0 else "")
 
     def next(self, timeout=None):
         """The next frame, or None at the end of the stream. Raises Error, with
@@ -198,6 +199,8 @@ class Consumer:
             turn = 200_000_000 if left < 0 else min(left, 200_000_000)
             raw, memory, result = self.take(turn)
             if result >= 0:
+                if raw.info.flags & FRAME_EPOCH or not self.caps:
+                    self.read_format()
                 return Frame(raw, memory, self.caps)
             if result == EOS:
                 return None

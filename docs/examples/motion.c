@@ -28,6 +28,7 @@
 typedef struct
 {
   fc_consumer_t *consumer;
+  int begun;       /* a frame has come */
   int raw;         /* the format is one that we know */
   picture_t usual; /* what it says of a frame */
   int has_means;   /* of a frame before this one */
@@ -123,42 +124,25 @@ look_at (motion_t *motion, const fc_frame_t *frame)
 
 /* The slot -------------------------------------------------------------- */
 
-/* Another writer or another format: nothing can be compared with it. */
+/* Another writer, and perhaps another format: nothing before can be compared
+ * with what comes. A slot that is reserved has no format before its writer. */
 static void
 begin_anew (motion_t *motion)
-{
-  motion->has_means = 0;
-  motion->moving = 0;
-}
-
-static void
-read_format (motion_t *motion)
 {
   const void *format;
   size_t size;
 
+  motion->begun = 1;
+  motion->has_means = 0;
+  motion->moving = 0;
   motion->raw = 0;
   if (fc_consumer_format (motion->consumer, &format, &size) < 0)
-    return; /* the slot is reserved, and its writer has not come yet */
+    return;
   motion->raw = picture_from_caps (&motion->usual, format, size);
   if (motion->raw)
     printf ("%u x %u pixels\n", motion->usual.width, motion->usual.height);
   else
     printf ("no brightness in this: %.*s\n", (int) size, (const char *) format);
-}
-
-/* Wait for a slot, or for what comes after the ring that we had. */
-static int
-attach (motion_t *motion)
-{
-  const int r = fc_consumer_attach (motion->consumer, FC_FOREVER);
-
-  if (r >= 0)
-    {
-      begin_anew (motion);
-      read_format (motion);
-    }
-  return r;
 }
 
 /* The next frame, in place: *LEASED is 1, and it has to be released. Or a copy,
@@ -188,7 +172,7 @@ step (motion_t *motion)
       if (frame.dropped > 0)
         printf ("%" PRIu64 " frames were lost: this program was too slow\n",
                 frame.dropped);
-      if (frame.info.flags & FC_FRAME_EPOCH)
+      if (!motion->begun || (frame.info.flags & FC_FRAME_EPOCH))
         begin_anew (motion);
       look_at (motion, &frame);
       if (leased)
@@ -196,10 +180,10 @@ step (motion_t *motion)
       return 0;
     case FC_EOS:
       printf ("the writer has ended; waiting for the next one\n");
-      return attach (motion);
+      return fc_consumer_attach (motion->consumer, FC_FOREVER);
     case FC_REPLACED:
       printf ("the slot is made anew, or gone\n");
-      return attach (motion);
+      return fc_consumer_attach (motion->consumer, FC_FOREVER);
     case FC_WRITER_LOST:
       printf ("the writer has died; waiting for the next one\n");
       return 0;
@@ -239,7 +223,7 @@ main (int argc, char **argv)
       interruptible = motion.consumer;
       sigaction (SIGINT, &action, NULL);
       sigaction (SIGTERM, &action, NULL);
-      r = attach (&motion);
+      r = fc_consumer_attach (motion.consumer, FC_FOREVER);
     }
   while (r >= 0)
     r = step (&motion);

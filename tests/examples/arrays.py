@@ -196,6 +196,18 @@ def iteration_ends_with_its_writer(place):
         assert pts == seq * 10**9 // 30 and left == 272 * seq // 60, seen
 
 
+def next_writers_format_is_read(place):
+    first = start(place)
+    with open_slot() as consumer:
+        assert consumer.next(WAIT).planes[0].shape == (240, 320)
+        first.kill()
+        place.launch(f"{LUMA} is-live=true ! video/x-raw,format=RGB,"
+                     "width=33,height=17 ! fcsink slot=cam0")
+        while not (frame := consumer.next()).first_of_writer:
+            pass  # what the dead one had written
+        assert frame.planes[0].shape == (17, 33, 3), frame.caps
+
+
 def interrupt_ends_a_wait(place):
     """For a slot, and for a frame."""
     first = place.example("brightness.py", "cam0")

@@ -14,10 +14,35 @@ def start_registry(place):
     return registry
 
 
-def changes_are_followed(place):
+def start_bus(place):
     bus = place.start("dbus-daemon", "--session", "--nofork", "--nopidfile",
                       "--print-address=1")
     os.environ["DBUS_SESSION_BUS_ADDRESS"] = bus.expect("unix:")
+
+
+def readers_wait_in_a_reserved_slot(place):
+    """It has no format before its writer comes."""
+    start_bus(place)
+    registry = start_registry(place)
+    place.start("gdbus", "call", "--session",
+                "--dest", "org.framecache.Registry1",
+                "--object-path", "/org/framecache/Registry1",
+                "--method", "org.framecache.Registry1.CreateSlot", "square",
+                "{'frame-size': <115200>, 'ring-depth': <60>}").end()
+    follower = place.example("slots.py", "--follow")
+    follower.expect("square: reserved, ")
+    motion = place.example("motion", "square")
+    follower.expect("square: Consumers is 1")
+    place.example("moving-square", "square", "30").end()
+    motion.expect("320 x 240 pixels")
+    motion.expect("frame 1: it moves at 35, 120")
+    motion.interrupt()
+    follower.interrupt()
+    registry.interrupt()
+
+
+def changes_are_followed(place):
+    start_bus(place)
     alone = place.example("slots.py")
     alone.expect("org.framecache.Registry1 is not on the bus")
     alone.end(1)

@@ -101,6 +101,7 @@ class Place:
         self.slots = self.folder / "slots"
         self.slots.mkdir(mode=0o700)
         os.environ["FC_DIR"] = str(self.slots)
+        os.environ["XDG_STATE_HOME"] = str(self.folder / "state")
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         os.environ["PYTHONUNBUFFERED"] = "1"
         self.programs = []
