@@ -147,7 +147,8 @@ typedef enum
 #define FC_FRAME_GAP 0x8u      /* nothing for its duration; size is 0 */
 #define FC_FRAME_DISCONT 0x10u /* the stream is broken just before it */
 /* Set by libfc on what a consumer receives: the first frame that it sees of
- * a new writer, or of a new generation. */
+ * another writer, or of another generation, than the frame before; so not on
+ * the first one of all. */
 #define FC_FRAME_EPOCH 0x100u
 
 /* What travels with the bytes of a frame. The writer fills it in; commit_ns
