@@ -7,7 +7,7 @@
 #include "fc-writer.h"
 
 /* Beyond this many waiting consumers the housekeeper wakes them. */
-#define POSTS_IN_COMMIT 4
+#define WAKES_IN_COMMIT 4
 #define FRAME_FLAGS                                                            \
   (FC_FRAME_KEY | FC_FRAME_DELTA | FC_FRAME_HEADER | FC_FRAME_GAP              \
    | FC_FRAME_DISCONT)
@@ -200,8 +200,8 @@ wake_consumers (fc_writer_t *writer, fc_generation_t *gen)
 {
   uint32_t work = 0;
 
-  if (!fc_table_post_waiting (&gen->table, POSTS_IN_COMMIT))
-    work |= FC_WORK_POST;
+  if (!fc_table_wake_waiting (&gen->table, WAKES_IN_COMMIT))
+    work |= FC_WORK_WAKE;
   if (gen->observers)
     work |= FC_WORK_OBSERVE;
   if (work != 0)

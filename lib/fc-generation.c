@@ -447,7 +447,7 @@ fc_generation_set_state (fc_generation_t *gen, fc_state_t state)
    * before, so an end is seen only with the last frame. */
   atomic_store_explicit (&gen->words->state, state, memory_order_seq_cst);
   atomic_fetch_add_explicit (&gen->words->wake, 1, memory_order_seq_cst);
-  fc_table_post_all (&gen->table);
+  fc_table_wake_all (&gen->table);
   fc_futex_wake (&gen->words->wake, INT_MAX);
   /* Who watches the directory (fc_slot_dirs) does not see the words. */
   (void) futimens (gen->fd, NULL);
@@ -468,7 +468,7 @@ fc_generation_set_live (fc_generation_t *gen, uint64_t latency_ns)
   atomic_store_explicit (&words->latency_ns, latency_ns, memory_order_relaxed);
   atomic_store_explicit (&words->cells_out, gen->out, memory_order_relaxed);
   /* The dead writer may have been killed between clearing a waiting flag and
-   * posting: everybody is posted to. */
+   * waking its consumer: everybody is woken. */
   fc_generation_set_state (gen, FC_STATE_LIVE);
 }
 

@@ -213,8 +213,8 @@ tick (fc_writer_t *writer, fc_generation_t *gen)
 static void
 do_work (fc_writer_t *writer, fc_generation_t *gen, uint32_t work)
 {
-  if ((work & FC_WORK_POST) != 0)
-    fc_table_post_waiting (&gen->table, UINT32_MAX);
+  if ((work & FC_WORK_WAKE) != 0)
+    fc_table_wake_waiting (&gen->table, UINT32_MAX);
   if ((work & FC_WORK_OBSERVE) != 0)
     fc_futex_wake (&gen->words->wake, INT_MAX);
   if ((work & FC_WORK_SPARE) != 0)

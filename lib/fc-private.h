@@ -286,12 +286,12 @@ void fc_table_detach (fc_table_t *table, uint32_t i);
 /* Free the entries of the dead; returns how many. Never through a
  * description that owns an entry: its own lock would not stop it. */
 unsigned fc_table_reap (fc_table_t *table);
-/* Post to every attached consumer, waiting or not. */
-void fc_table_post (fc_entry_t *entry);
-void fc_table_post_all (fc_table_t *table);
-/* Post to those who wait; returns false, having posted to nobody, where they
- * are more than LIMIT. */
-bool fc_table_post_waiting (fc_table_t *table, unsigned limit);
+/* Wake an entry's consumer, or every attached one, waiting or not. */
+void fc_table_wake (fc_entry_t *entry);
+void fc_table_wake_all (fc_table_t *table);
+/* Wake those who wait; returns false, having woken nobody, where they are more
+ * than LIMIT. */
+bool fc_table_wake_waiting (fc_table_t *table, unsigned limit);
 /* Set the bit of every cell that a lease names in MARKS. */
 void fc_table_mark_leased (const fc_table_t *table, uint64_t *marks,
                            uint32_t cells);

@@ -217,20 +217,20 @@ fc_table_reap (fc_table_t *table)
 }
 
 void
-fc_table_post (fc_entry_t *entry)
+fc_table_wake (fc_entry_t *entry)
 {
-  /* fc_table_post:A, pairs with wait_as_consumer:A and the kernel's look at
+  /* fc_table_wake:A, pairs with wait_as_consumer:A and the kernel's look at
    * waiting. Wakes in any case: a writer that died may have stored the 0. */
   atomic_store_explicit (&entry->waiting, 0, memory_order_seq_cst);
   fc_futex_wake (&entry->waiting, 1);
 }
 
 void
-fc_table_post_all (fc_table_t *table)
+fc_table_wake_all (fc_table_t *table)
 {
   for (uint32_t i = fc_table_next (table, 0); i < table->entries;
        i = fc_table_next (table, i + 1))
-    fc_table_post (fc_table_entry (table, i));
+    fc_table_wake (fc_table_entry (table, i));
 }
 
 static bool
@@ -243,7 +243,7 @@ is_waiting (fc_entry_t *entry)
 }
 
 FC_HOT bool
-fc_table_post_waiting (fc_table_t *table, unsigned limit)
+fc_table_wake_waiting (fc_table_t *table, unsigned limit)
 {
   unsigned n = 0;
 
@@ -259,7 +259,7 @@ fc_table_post_waiting (fc_table_t *table, unsigned limit)
     {
       fc_entry_t *entry = fc_table_entry (table, i);
 
-      /* fc_table_post_waiting:A: whoever gets the 1 wakes, so that a wait is
+      /* fc_table_wake_waiting:A: whoever gets the 1 wakes, so that a wait is
        * woken once. */
       if (is_waiting (entry)
           && atomic_exchange_explicit (&entry->waiting, 0, memory_order_seq_cst)

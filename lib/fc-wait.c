@@ -312,7 +312,7 @@ fc_consumer_interrupt (fc_consumer_t *c)
   atomic_fetch_add_explicit (&c->interrupters, 1, memory_order_seq_cst);
   att = atomic_load_explicit (&c->att, memory_order_seq_cst);
   if (att != NULL && !att->observing)
-    fc_table_post (att->entry);
+    fc_table_wake (att->entry);
   atomic_fetch_sub_explicit (&c->interrupters, 1, memory_order_seq_cst);
   errno = saved;
 }

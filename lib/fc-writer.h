@@ -145,7 +145,7 @@ void fc_cells_add (fc_generation_t *gen);
 
 enum
 {
-  FC_WORK_POST = 1,    /* many consumers wait */
+  FC_WORK_WAKE = 1,    /* many consumers wait */
   FC_WORK_OBSERVE = 2, /* observers may sleep */
   FC_WORK_SPARE = 4,   /* spare cells run low */
   FC_WORK_STOP = 8
