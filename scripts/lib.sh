@@ -38,6 +38,10 @@ packages_gate=(
   binutils libfontconfig-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
   gcc-i686-linux-gnu libc6-dev-i386-cross musl-tools qemu-user forensics-samples-files
 )
+# Containers, without any engine's service.
+packages_containers=(
+  mmdebstrap podman crun podman-compose docker-compose python3-yaml util-linux
+)
 
 say () { printf '%s\n' "$*"; }
 die () { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
