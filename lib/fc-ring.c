@@ -99,7 +99,6 @@ table_take (fc_table_t *table, int fd, const struct stat *st,
   int r = 0;
 
   table->fd = fd;
-
   if (st->st_uid != ring->st.st_uid)
     r = fc_fail (-EPROTO,
                  "%s belongs to user %u, its ring to user %u: not its table",
@@ -152,11 +151,12 @@ fc_table_from_fd (fc_table_t *table, const fc_ring_file_t *ring, int fd)
   table->base = NULL;
   table->copied = false;
   table->fd = -1;
+  if (own < 0)
+    return fc_fail (-errno, "table_fd %d: %s", fd, strerror (errno));
   snprintf (path, sizeof path, "table descriptor %d", fd);
-  if (own < 0 || fstat (own, &st) < 0 || !S_ISREG (st.st_mode))
+  if (fstat (own, &st) < 0 || !S_ISREG (st.st_mode))
     {
-      if (own >= 0)
-        close (own);
+      close (own);
       return fc_fail (-EPROTO, "%s is not a regular file", path);
     }
   return table_take (table, own, &st, ring, path, true);

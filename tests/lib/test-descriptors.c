@@ -137,7 +137,35 @@ slot_in_use_goes_on_without_descriptors (void)
   CHECK (go_on_with (ENOUGH));
 }
 
+/* Each attachment has a descriptor of its own of the ring, and of the table. */
+static void
+handed_over_slot_needs_two_more (void)
+{
+  fc_writer_options_t options = small_ring ();
+  fc_consumer_options_t detached = FC_CONSUMER_OPTIONS_INIT;
+  fc_writer_t *writer = writer_new ("cam0", &options);
+  fc_consumer_t *consumer;
+  int ring, table;
+
+  CHECK_OK (fc_slot_open_fds (test_dir, NULL, "cam0", &ring, &table));
+  detached.detached = 1;
+  consumer = consumer_with ("cam0", &detached);
+  for (unsigned left = 0; left <= 2; left++)
+    {
+      rlim_t before = leave_descriptors (left);
+      int r = fc_consumer_attach_fds (consumer, ring, table, 0);
+
+      give_descriptors (before);
+      CHECK_EQ (check_call (r, 0), left == 2);
+    }
+  close (ring);
+  close (table);
+  fc_consumer_close (consumer);
+  fc_writer_close (writer);
+}
+
 static const test_t tests[] = {
   TEST (slot_in_use_goes_on_without_descriptors),
+  TEST (handed_over_slot_needs_two_more),
 };
 TEST_MAIN (tests)
