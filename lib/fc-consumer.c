@@ -366,8 +366,7 @@ fc_consumer_stats (fc_consumer_t *c, fc_consumer_stats_t *stats)
   return 0;
 }
 
-/* What comes with the frames ------------------------------------------------
- */
+/* What comes with the frames ---------------------------------------------- */
 
 int
 fc_consumer_format (fc_consumer_t *c, const void **data, size_t *size)

@@ -142,8 +142,7 @@ int fc_observer_look (const fc_attachment_t *att, uint32_t cell, uint64_t seq,
 /* An observer's copy: 0, 1 where the frame is gone, or an error. */
 int fc_observer_copy (fc_consumer_t *c, uint64_t word, fc_frame_t *frame);
 
-/* fc-seek.c ------------------------------------------------------------------
- */
+/* fc-seek.c --------------------------------------------------------------- */
 
 /* The oldest seq still in the history; HEAD where there is none. */
 int fc_oldest (const fc_attachment_t *att, uint64_t head, uint64_t *oldest);

@@ -516,8 +516,7 @@ fc_slot_view_format (fc_slot_view_t *view, void *data, size_t capacity,
                    view->ring.path);
 }
 
-/* Once -----------------------------------------------------------------------
- */
+/* Once -------------------------------------------------------------------- */
 
 int
 fc_stat_in (const char *path, unsigned n, const char *slot,

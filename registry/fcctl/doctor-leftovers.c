@@ -69,8 +69,7 @@ half_made_of (const gchar *file)
   return g_strndup (file + 1, length - tail - 1);
 }
 
-/* Dead consumers ------------------------------------------------------------
- */
+/* Dead consumers ---------------------------------------------------------- */
 
 /* The consumer table of SLOT: its name, or NULL where there is not one that is
  * certain to be its ring's. */
@@ -143,8 +142,7 @@ fcctl_doctor_consumer_dead (FcctlDoctor *doctor)
     }
 }
 
-/* Files ---------------------------------------------------------------------
- */
+/* Files ------------------------------------------------------------------- */
 
 /* Whether somebody writes, makes or removes SLOT just now, or it can not be
  * told: then nothing is left over. */

@@ -8,8 +8,7 @@
 
 #include "doctor.h"
 
-/* Rings that can not be used ------------------------------------------------
- */
+/* Rings that can not be used ---------------------------------------------- */
 
 typedef enum
 {
@@ -51,8 +50,7 @@ fcctl_doctor_ring_damaged (FcctlDoctor *doctor)
                 "fcctl rm takes it away; a writer makes it anew.");
 }
 
-/* Who may what --------------------------------------------------------------
- */
+/* Who may what ------------------------------------------------------------ */
 
 void
 fcctl_doctor_ring_unreadable (FcctlDoctor *doctor)
@@ -137,8 +135,7 @@ fcctl_doctor_slot_twice (FcctlDoctor *doctor)
     }
 }
 
-/* How they are --------------------------------------------------------------
- */
+/* How they are ------------------------------------------------------------ */
 
 void
 fcctl_doctor_writer_dead (FcctlDoctor *doctor)

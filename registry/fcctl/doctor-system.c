@@ -13,8 +13,7 @@
 /* Seconds for GStreamer to look through its plug-ins, the first time. */
 #define INSPECT_S 30
 
-/* logind --------------------------------------------------------------------
- */
+/* logind ------------------------------------------------------------------ */
 
 static void
 tell_removal (FcctlDoctor *doctor, guint uid, const gchar *file,
@@ -74,8 +73,7 @@ fcctl_doctor_remove_ipc (FcctlDoctor *doctor)
     }
 }
 
-/* The registry --------------------------------------------------------------
- */
+/* The registry ------------------------------------------------------------ */
 
 /* NULL where a registry for these slots runs on BUS, or why not. */
 static gchar *
@@ -151,8 +149,7 @@ fcctl_doctor_state_file (FcctlDoctor *doctor)
     }
 }
 
-/* GStreamer -----------------------------------------------------------------
- */
+/* GStreamer --------------------------------------------------------------- */
 
 static void
 end_in_time (gpointer user_data)

@@ -6,8 +6,7 @@
 
 #include "fcctl.h"
 
-/* Printing ------------------------------------------------------------------
- */
+/* Printing ---------------------------------------------------------------- */
 
 /* TEXT, JSON that json-glib wrote, with what a terminal might act on in JSON's
  * own escapes: it leaves all but ASCII's control characters as they are. */
@@ -74,8 +73,7 @@ fcctl_print_json_line (JsonBuilder *builder)
   print (builder, FALSE);
 }
 
-/* Values --------------------------------------------------------------------
- */
+/* Values ------------------------------------------------------------------ */
 
 void
 fcctl_json_uint (JsonBuilder *builder, const gchar *name, guint64 value)
@@ -141,8 +139,7 @@ add_format (JsonBuilder *builder, GBytes *format)
     }
 }
 
-/* Slots ---------------------------------------------------------------------
- */
+/* Slots ------------------------------------------------------------------- */
 
 void
 fcctl_json_slot (JsonBuilder *builder, const fc_slot_stat_t *stat,

@@ -17,8 +17,7 @@ static const gchar *const titles[]
     = { ">PID",     ">USER",   ">LAG",      ">BEHIND", ">RECEIVED",
         ">DROPPED", ">LEASES", ">ATTACHED", "NAME",    NULL };
 
-/* Lines ---------------------------------------------------------------------
- */
+/* Lines ------------------------------------------------------------------- */
 
 static void linef (const gchar *label, const gchar *format, ...)
     G_GNUC_PRINTF (2, 3);
@@ -62,8 +61,7 @@ wall_time (guint64 ns)
   return time != NULL ? g_date_time_format (time, "%F %T") : g_strdup ("-");
 }
 
-/* A slot --------------------------------------------------------------------
- */
+/* A slot ------------------------------------------------------------------ */
 
 static void
 show_frames (const fc_slot_stat_t *stat)
@@ -126,8 +124,7 @@ show_memory (const fc_slot_stat_t *stat)
     linef ("Latency", "%s, as the writer declares it", latency);
 }
 
-/* Consumers -----------------------------------------------------------------
- */
+/* Consumers --------------------------------------------------------------- */
 
 typedef struct
 {
@@ -185,8 +182,7 @@ show_consumers (const fc_slot_stat_t *stat, fc_slot_view_t *view)
   fcctl_table_free (consumers.table);
 }
 
-/* The command ---------------------------------------------------------------
- */
+/* The command ------------------------------------------------------------- */
 
 static void
 show_text (const fc_slot_stat_t *stat, fc_slot_view_t *view)

@@ -221,8 +221,7 @@ report_row (const char *what, const spread_t *spread, const spread_t *floor,
   printf ("\n");
 }
 
-/* Processes ------------------------------------------------------------------
- */
+/* Processes --------------------------------------------------------------- */
 
 static inline void
 be_busy (void *arg)

@@ -12,8 +12,7 @@
 
 #include "fc-test-wraps.h"
 
-/* Points --------------------------------------------------------------------
- */
+/* Points ------------------------------------------------------------------ */
 
 typedef struct
 {
@@ -65,8 +64,7 @@ put_told (fc_writer_t *writer)
   tell_committed (put (writer, 1));
 }
 
-/* Scenarios -----------------------------------------------------------------
- */
+/* Scenarios --------------------------------------------------------------- */
 
 typedef struct
 {
@@ -145,8 +143,7 @@ bury (pid_t pid)
                told->points, (unsigned) status);
 }
 
-/* Those who were attached ----------------------------------------------------
- */
+/* Those who were attached ------------------------------------------------- */
 
 typedef struct
 {
@@ -212,8 +209,7 @@ check_reader (const reader_t *reader)
   CHECK_EQ (stats.delivered + stats.dropped, reader->next - stats.first);
 }
 
-/* What anybody may ask at any time ------------------------------------------
- */
+/* What anybody may ask at any time ---------------------------------------- */
 
 static int
 count_slot (const fc_slot_stat_t *stat, void *user_data)
@@ -256,8 +252,7 @@ look (bool writer_is_dead)
   fc_slot_view_close (view);
 }
 
-/* Heirs ---------------------------------------------------------------------
- */
+/* Heirs ------------------------------------------------------------------- */
 
 #define READERS 2
 

@@ -38,8 +38,7 @@ end_storm (void)
   CHECK_CMP (signals, >, 10);
 }
 
-/* A slot's whole life -------------------------------------------------------
- */
+/* A slot's whole life ----------------------------------------------------- */
 
 static int
 see_slot (const fc_slot_stat_t *stat, void *user_data)
@@ -105,8 +104,7 @@ nothing_fails_in_a_storm_of_signals (void)
   end_storm ();
 }
 
-/* Waits ---------------------------------------------------------------------
- */
+/* Waits ------------------------------------------------------------------- */
 
 #define WAIT (300 * MS)
 
@@ -193,8 +191,7 @@ each_frame_comes_to_who_waits_among_signals (void)
   fc_consumer_close (consumer[1]);
 }
 
-/* The lock ------------------------------------------------------------------
- */
+/* The lock ---------------------------------------------------------------- */
 
 typedef struct
 {

@@ -59,8 +59,7 @@ after_call (void)
 {
 }
 
-/* What libfc is put through: 0, or the error that a call returned ------------
- */
+/* What libfc is put through: 0, or the error that a call returned --------- */
 
 static fc_writer_options_t
 larger (void)
@@ -335,8 +334,7 @@ reserve_and_remove (void)
   return r < 0 ? r : fc_slot_remove (test_dir, "cam0", 0);
 }
 
-/* And what holds of all of that ----------------------------------------------
- */
+/* And what holds of all of that ------------------------------------------- */
 
 static void
 make_kept (void)

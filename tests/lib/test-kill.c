@@ -367,8 +367,7 @@ strike_reader (void (*read) (void), unsigned step, unsigned least)
   fc_writer_close (writer);
 }
 
-/* As it is, and what comes after it -----------------------------------------
- */
+/* As it is, and what comes after it --------------------------------------- */
 
 static const scenario_t making
     = { nothing, NULL, begin_small, small_ring, false };

@@ -313,8 +313,7 @@ death_of_the_writer_is_seen (void)
   fc_consumer_close (consumer);
 }
 
-/* Who does not --------------------------------------------------------------
- */
+/* Who does not ------------------------------------------------------------ */
 
 static void
 check_sleeps (const fc_consumer_options_t *options)
