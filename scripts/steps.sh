@@ -33,6 +33,11 @@ fixed_layout () {
   fi
 }
 
+# Most tests wait most of their time: for the registry's seconds, for a stream's
+# clock, for a process's end. So two run for each processor, unless what runs
+# them makes work of it: emulation, valgrind, AddressSanitizer.
+two_each=(--num-processes "$((2 * $(nproc)))")
+
 # run_tests FOLDER OPTIONS...: run the tests and count their cases, also on top
 # of an earlier run's in the same step
 run_tests () {
@@ -177,7 +182,8 @@ step_gcc () {
 }
 
 step_tests () {
-  run_tests gcc --no-suite stress --no-suite bench --no-suite model
+  run_tests gcc "${two_each[@]}" --no-suite stress --no-suite bench \
+    --no-suite model
 }
 
 step_libfc () {
@@ -235,7 +241,8 @@ step_tsan () {
   CC=gcc CXX=g++ build tsan -Db_sanitize=thread -Dbuildtype=debugoptimized \
     -Dgst=disabled -Dregistry=disabled
   export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-  fixed_layout "$self" --run-tests tsan --timeout-multiplier 10 --suite lib
+  fixed_layout "$self" --run-tests tsan "${two_each[@]}" \
+    --timeout-multiplier 10 --suite lib
 }
 
 # Built without optimisation, so that each line counts. Children that became
@@ -246,7 +253,8 @@ step_coverage () {
     -Dregistry=disabled
   run_tests coverage api fault
   chmod -R a+rwX "$work/coverage"
-  run_tests coverage --timeout-multiplier 3 --suite lib || result=1
+  run_tests coverage "${two_each[@]}" --timeout-multiplier 3 --suite lib ||
+    result=1
   gcovr --root "$fc_root" --filter "$fc_root/lib/" --json "$work/lib.json" \
     "$work/coverage/lib"
   gcovr --root "$fc_root" --add-tracefile "$work/lib.json"
