@@ -10,6 +10,8 @@ it is to be run:
   <!-- docs-test: background -->       runs until the next heading; then it is
                                        interrupted and has to end
   <!-- docs-test: background page -->  the same, until the page ends
+  <!-- docs-test: fails WORDS -->      has to end with another number than 0,
+                                       and to say these words
   <!-- docs-test: interrupt FILE -->   interrupted once FILE has grown to
                                        20,000 bytes; has to end with 0
   <!-- docs-test: save FILE -->        code: written into FILE for what follows
@@ -201,8 +203,8 @@ class Runner:
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             start_new_session=True)
 
-    def finish(self, process, log, bound=BOUND):
-        """Wait for PROCESS; the output, or a Failure."""
+    def finish(self, process, log, bound=BOUND, fails=False):
+        """Wait for PROCESS, that FAILS or not; the output, or a Failure."""
         try:
             status = process.wait(bound)
         except subprocess.TimeoutExpired:
@@ -210,7 +212,7 @@ class Runner:
             process.wait()
             raise Failure(f"did not end within {bound} s:\n"
                           + self.tail(log)) from None
-        if status != 0:
+        if (status != 0) != fails:
             raise Failure(f"ended with {status}:\n" + self.tail(log))
         exports = self.scratch / "exports"
         if exports.exists():
@@ -247,6 +249,12 @@ class Runner:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         self.finish(process, log, 20)
+
+    def run_failing(self, text, words):
+        log = self.log()
+        self.output = self.finish(self.start(text, log), log, fails=True)
+        if words not in self.output:
+            raise Failure(f"did not say '{words}':\n" + self.tail(log))
 
     def end_background(self, page=True):
         """End what runs until a heading and, with PAGE, until the end."""
@@ -285,6 +293,8 @@ class Runner:
         elif block.kind == "sh" and block.how == "background":
             log = self.log()
             self.background.append((block, self.start(text, log), log))
+        elif block.kind == "sh" and block.how == "fails":
+            self.run_failing(text, block.argument)
         elif block.kind == "sh" and block.how == "interrupt":
             self.run_interrupted(text, block.argument)
         elif block.kind == "sh" and block.how == "gate":
