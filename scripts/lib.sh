@@ -32,7 +32,7 @@ packages_registry=(
 packages_gate=(
   iproute2 dbus libglib2.0-bin python3-gi gir1.2-glib-2.0 systemd
   gir1.2-gst-plugins-base-1.0 python3-numpy python3-opencv make cmake
-  bash-completion jq man-db mandoc python3-prometheus-client
+  bash-completion curl jq man-db mandoc python3-prometheus-client
   mmdebstrap git g++ clang clang-format clang-tidy shellcheck cppcheck gcovr
   spin valgrind strace abigail-tools
   binutils libfontconfig-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
