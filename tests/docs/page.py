@@ -90,6 +90,8 @@ def parse(path):
         elif opening:
             fence = (opening.group(1).strip(), where, mark, [])
         elif marked and marked.group(1) == "check":
+            if marked.group(2).startswith("!"):
+                raise Failure(f"{where}: the shell lets pass what follows !")
             blocks.append(Block("check", where, ("", ""), [marked.group(2)]))
         elif marked and marked.group(1) == "installed":
             blocks.append(Block("installed", where))
@@ -188,14 +190,15 @@ class Runner:
             text = pattern.sub(lambda _: replacement, text)
         return text
 
-    def start(self, text, log):
-        """Start a shell with TEXT; it tells its exports at its end."""
+    def start(self, text, log, signalled=False):
+        """Start a shell with TEXT; it tells its exports at its end. What is to
+        be SIGNALLED takes the shell's place where it is one command."""
         exports = self.scratch / "exports"
         exports.unlink(missing_ok=True)
         commands = text.replace("\\\n", " ").strip()
-        if (commands.startswith(("gst-launch-1.0", "fc-registry"))
-                and "\n" not in commands):
-            script = f"exec {text}\n"  # so that a signal reaches it
+        if (signalled and "\n" not in commands
+                and commands.startswith(("gst-launch-1.0", "fc-registry"))):
+            script = f"exec {text}\n"
         else:
             script = f"set -eu -o pipefail\n{text}\nenv -0 >'{exports}'\n"
         return subprocess.Popen(
@@ -237,7 +240,7 @@ class Runner:
         log = self.log()
         target = self.tree / name
         target.unlink(missing_ok=True)
-        process = self.start(text, log)
+        process = self.start(text, log, signalled=True)
         end = time.monotonic() + 60
         while not (target.exists() and target.stat().st_size > GROWN):
             if process.poll() is not None:
@@ -292,7 +295,8 @@ class Runner:
             self.output = self.finish(self.start(text, log), log)
         elif block.kind == "sh" and block.how == "background":
             log = self.log()
-            self.background.append((block, self.start(text, log), log))
+            process = self.start(text, log, signalled=True)
+            self.background.append((block, process, log))
         elif block.kind == "sh" and block.how == "fails":
             self.run_failing(text, block.argument)
         elif block.kind == "sh" and block.how == "interrupt":
