@@ -129,14 +129,21 @@ gst_fc_info_get_flags (const fc_info_t *info)
   return (GstBufferFlags) flags;
 }
 
+gboolean
+gst_fc_caps_framerate (const GstCaps *caps, gint *num, gint *denom)
+{
+  const GstStructure *s = gst_caps_get_structure (caps, 0);
+
+  return gst_structure_get_fraction (s, "framerate", num, denom) && *num > 0
+         && *denom > 0;
+}
+
 GstClockTime
 gst_fc_caps_frame_duration (const GstCaps *caps)
 {
-  const GstStructure *s = gst_caps_get_structure (caps, 0);
   gint num, denom;
 
-  if (!gst_structure_get_fraction (s, "framerate", &num, &denom) || num <= 0
-      || denom <= 0)
+  if (!gst_fc_caps_framerate (caps, &num, &denom))
     return GST_CLOCK_TIME_NONE;
   return gst_util_uint64_scale_int (GST_SECOND, denom, num);
 }

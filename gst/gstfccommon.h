@@ -38,8 +38,11 @@ void gst_fc_element_error (GstElement *element, int err,
 void gst_fc_info_set_flags (fc_info_t *info, GstBuffer *buffer);
 GstBufferFlags gst_fc_info_get_flags (const fc_info_t *info);
 
-/* Frame rate of CAPS as the duration of a frame, ns; GST_CLOCK_TIME_NONE
- * where they have none. */
+/* Frame rate of CAPS, frames in a second as a fraction; FALSE where they have
+ * none. */
+gboolean gst_fc_caps_framerate (const GstCaps *caps, gint *num, gint *denom);
+/* The same as the duration of a frame, ns; GST_CLOCK_TIME_NONE where they have
+ * none. */
 GstClockTime gst_fc_caps_frame_duration (const GstCaps *caps);
 
 /* Whether TEXT, of caps or a structure, has brackets within brackets further

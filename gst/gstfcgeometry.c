@@ -68,12 +68,14 @@ guint
 gst_fc_ring_depth (const GstCaps *caps, guint wished, guint64 history,
                    guint64 frame_size)
 {
-  GstClockTime duration = gst_fc_caps_frame_duration (caps);
+  gint num, denom;
   guint64 depth;
 
-  if (history > 0 && GST_CLOCK_TIME_IS_VALID (duration))
+  /* Not by a frame's duration, which is rounded to nanoseconds. */
+  if (history > 0 && gst_fc_caps_framerate (caps, &num, &denom))
     {
-      depth = history / duration + (history % duration != 0);
+      depth = gst_util_uint64_scale_ceil (history, (guint64) num,
+                                          GST_SECOND * (guint64) denom);
       return (guint) CLAMP (depth, 2, FC_CELLS_MAX);
     }
   if (wished > 0)

@@ -461,6 +461,11 @@ GST_START_TEST (ring_fits_its_caps)
               320 * 240 * 3 / 2);
   check_ring ("video/x-h264,framerate=25/1", "history", 2 * GST_SECOND + 1, 51,
               1 << 20);
+  /* a frame's time is no whole number of nanoseconds */
+  check_ring ("video/x-h264,framerate=30/1", "history", 3 * GST_SECOND, 90,
+              1 << 20);
+  check_ring ("video/x-h264,framerate=30000/1001", "history",
+              1001 * GST_MSECOND, 30, 1 << 20);
   check_ring ("video/x-h264", NULL, 0, 120, 1 << 20);
   check_ring ("video/x-h264", "frame-size", 5000, 120, 5000);
   check_ring (
