@@ -180,3 +180,23 @@ shown () {
     inside { print; some = 1 }
     END { exit !some }' "$fc_root/$1" || die "$1 has no commands named $2"
 }
+
+# tell NAME COMMAND...: run the command, a function mostly, and say "ok NAME" or
+# "not ok NAME", and then what it printed into the file $log. Does not fail
+# itself: $told is 0 or not, and $failed is 1 once something did. Do not call it
+# on the left of || or && or in a condition: errexit would be off in there.
+failed=0 log=/dev/null
+tell () {
+  local name=$1
+  shift
+  told=0
+  (set -e && "$@") >"$log" 2>&1 &
+  wait "$!" || told=$?
+  if [[ $told -eq 0 ]]; then
+    say "ok $name"
+  else
+    sed 's/^/  /' "$log"
+    say "not ok $name"
+    failed=1
+  fi
+}
