@@ -405,6 +405,10 @@ step_packages () {
   run_listing '^not ok' "$fc_root/tests/packages/run"
 }
 
+step_containers () {
+  run_listing '^not ok' "$fc_root/tests/containers/run"
+}
+
 # Those of the tree must not show what is no more: the titles in fcctl top.
 step_pictures () {
   local made=$work/pictures
