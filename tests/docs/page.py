@@ -304,7 +304,9 @@ class Runner:
         elif block.kind == "sh" and block.how == "gate":
             self.look_at_gate(block.text)
         elif block.kind in CODE and block.how == "save":
-            (self.tree / block.argument).write_text(block.text + "\n")
+            path = self.tree / block.argument
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.text + "\n")
         elif block.kind in CODE and block.how == "same-as":
             if (ROOT / block.argument).read_text().strip() != block.text:
                 raise Failure(f"differs from {block.argument}")
