@@ -41,7 +41,7 @@ packages_gate=(
 )
 # Containers, without any engine's service.
 packages_containers=(
-  mmdebstrap podman crun podman-compose docker-compose python3-yaml util-linux
+  mmdebstrap podman crun docker-compose python3-yaml util-linux
 )
 
 say () { printf '%s\n' "$*"; }
