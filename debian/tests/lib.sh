@@ -13,7 +13,8 @@ started=()
 finish () {
   local pid
   for pid in "${started[@]}"; do
-    kill "$pid" 2>/dev/null || true
+    # It may have ended; how it did, the test has asked where it matters.
+    kill -KILL "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
   done
   rm -rf -- "$FC_DIR" "$scratch"

@@ -95,7 +95,7 @@ write_frame (fc_writer_t *writer, uint64_t n, uint64_t began)
   int r = fc_writer_acquire (writer, &frame);
 
   if (r == -EAGAIN)
-    return 0; /* memory is out for now; libfc counts what could not be */
+    return 0; /* no memory for this frame, which libfc counts */
   if (r < 0)
     return r;
   draw (frame.data, n);
